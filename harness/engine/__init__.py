@@ -1,0 +1,1 @@
+"""What executes the firmware: the host twin and the emulators, all yielding the same `Trace`."""

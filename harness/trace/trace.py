@@ -1,0 +1,101 @@
+"""The `Trace`: all that an engine observed in one run, and nothing derived from it."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.assets import write_atomically
+
+PHASES = ("startup", "load", "forward", "loss", "select", "backward", "update", "evaluate", "io")
+"""Phase names; the index is the number the firmware passes to `marker` (firmware/marker.h)."""
+
+NO_LAYER = -1
+
+Counts = npt.NDArray[np.uint64]
+
+
+class Context(NamedTuple):
+    """What the firmware was doing: a phase and, within it, a layer (`NO_LAYER` for none)."""
+
+    phase: str
+    layer: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Executions per instruction address and context.
+
+    `addresses` is uint32 (n,), ascending; `executions`, `skipped` and `taken` are uint64 (n, c) with one column a
+    context. `executions` counts an instruction of an IT block whose condition failed; `skipped` counts only those.
+    `taken` counts how often control left the instruction for another address than the next one.
+    `stack_low` is uint32 (c,): the lowest stack pointer seen in each context (0xFFFFFFFF for none).
+    """
+
+    engine: str
+    contexts: tuple[Context, ...]
+    addresses: npt.NDArray[np.uint32]
+    executions: Counts
+    skipped: Counts
+    taken: Counts
+    stack_low: npt.NDArray[np.uint32]
+    records: tuple[dict[str, Any], ...]
+    memory: dict[str, bytes] = field(default_factory=dict)
+    wall_seconds: float = 0.0
+
+    @property
+    def instructions(self) -> int:
+        """Return all instructions executed (exact)."""
+        return int(self.executions.sum())
+
+    def instructions_by_phase(self) -> dict[str, int]:
+        """Return the instructions executed in each phase that ran (exact)."""
+        totals = dict.fromkeys(PHASES, 0)
+        for context, count in zip(self.contexts, self.executions.sum(axis=0), strict=True):
+            totals[context.phase] += int(count)
+        return {phase: count for phase, count in totals.items() if count}
+
+    def save(self, path: Path) -> None:
+        """Write the trace to `path` (.npz) in one piece."""
+        buffer = io.BytesIO()
+        header = {
+            "engine": self.engine,
+            "contexts": self.contexts,
+            "records": self.records,
+            "memory": {name: data.hex() for name, data in self.memory.items()},
+            "wall_seconds": self.wall_seconds,
+        }
+        np.savez_compressed(
+            buffer,
+            header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
+            addresses=self.addresses,
+            executions=self.executions,
+            skipped=self.skipped,
+            taken=self.taken,
+            stack_low=self.stack_low,
+        )
+        write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Trace:
+        """Read a trace written by `save`."""
+        with np.load(path, allow_pickle=False) as stored:
+            header = json.loads(stored["header"].tobytes())
+            return cls(
+                engine=header["engine"],
+                contexts=tuple(Context(phase, layer) for phase, layer in header["contexts"]),
+                addresses=stored["addresses"],
+                executions=stored["executions"],
+                skipped=stored["skipped"],
+                taken=stored["taken"],
+                stack_low=stored["stack_low"],
+                records=tuple(header["records"]),
+                memory={name: bytes.fromhex(data) for name, data in header["memory"].items()},
+                wall_seconds=header["wall_seconds"],
+            )
