@@ -1,0 +1,189 @@
+"""The result document: everything that is known about one run, as one JSON object."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+NO_LAYER = -1
+"""The `layer` of work that belongs to a phase but to no layer."""
+
+Bytes = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+class Run(_Part):
+    """Which run this is. `id` is unique in a suite; `label` names what the matrix varies, for people."""
+
+    id: str
+    scenario: str
+    label: str
+    tags: tuple[str, ...] = ()
+    file: str
+
+
+class Epoch(_Part):
+    """Training after `epoch` epochs (from 1). Accuracies are shares in 0..1; not every epoch is tested."""
+
+    epoch: Annotated[int, Field(ge=1)]
+    train_loss: float
+    train_accuracy: Share
+    test_accuracy: Share | None = None
+
+
+class Accuracy(_Part):
+    """How well the trained network classifies: `test` is a share in 0..1 of `test_samples`, `loss` their mean loss."""
+
+    test: Share
+    test_samples: Annotated[int, Field(ge=1)]
+    loss: float
+    by_epoch: tuple[Epoch, ...] = ()
+
+
+class Agreement(_Part):
+    """What was compared between twin and target over the emulated steps, and whether every bit was the same."""
+
+    steps_emulated: Annotated[int, Field(ge=1)]
+    steps_total: Annotated[int, Field(ge=1)]
+    records_equal: bool
+    weights_equal: bool
+
+
+class LayerCost(_Part):
+    """Share of one phase and layer in a mean training step.
+
+    `instructions_per_step` is exact; `cycles_per_step` is an estimate of the model named in
+    `Estimates.cycles_per_step`. Work outside any layer has the layer `NO_LAYER` and an empty name.
+    """
+
+    phase: str
+    layer: Annotated[int, Field(ge=NO_LAYER)]
+    layer_name: str
+    instructions_per_step: Cost
+    cycles_per_step: Cost
+
+
+class Counts(_Part):
+    """Exact numbers of executed instructions.
+
+    Per-step numbers are totals over the emulated training steps divided by their number, so they need not be whole.
+    `by_phase` and `by_layer` each sum to `instructions_per_step`; phases outside the training step (`startup`,
+    `evaluate`) stand only in `instructions_total`, which counts the emulation from reset to its end.
+    """
+
+    instructions_per_step: Cost
+    instructions_total: Annotated[int, Field(ge=0)]
+    by_phase: dict[str, Cost]
+    by_layer: tuple[LayerCost, ...]
+
+    @model_validator(mode="after")
+    def _sums(self) -> Self:
+        parts = {
+            "by_phase": math.fsum(self.by_phase.values()),
+            "by_layer": math.fsum(part.instructions_per_step for part in self.by_layer),
+        }
+        for name, total in parts.items():
+            if not math.isclose(total, self.instructions_per_step, rel_tol=1e-6, abs_tol=1e-6):
+                raise ValueError(f"{name} sums to {total}, not to instructions_per_step {self.instructions_per_step}")
+        return self
+
+
+class Estimate(_Part):
+    """A number from a stated model. `error` is how far it may be off, in words a reader can quote ("±15 %")."""
+
+    value: Cost
+    model: Annotated[str, Field(min_length=1)]
+    error: Annotated[str, Field(min_length=1)]
+
+
+class Estimates(_Part):
+    """What the counts cost on the platform. `per_step` is a mean training step; `training` all steps of all epochs."""
+
+    cycles_per_step: Estimate
+    time_ms_per_step: Estimate
+    energy_mj_per_step: Estimate
+    training_time_s: Estimate
+    training_energy_mj: Estimate
+
+
+class Memory(_Part):
+    """RAM and flash in bytes.
+
+    `arena_by_category` (`weights`, `activations`, `gradients`, `errors`, `quantization`, ...) holds the sizes alive at
+    the fullest moment of a step; what they lack to `arena_bytes` is alignment and gaps. `ram_bytes` is everything the
+    linker placed in RAM with the reserved stack; `stack_peak_bytes` is the deepest stack seen in emulation.
+    """
+
+    arena_bytes: Bytes
+    arena_lower_bound_bytes: Bytes
+    arena_by_category: dict[str, Bytes]
+    data_bytes: Bytes
+    bss_bytes: Bytes
+    stack_reserved_bytes: Bytes
+    stack_peak_bytes: Bytes
+    ram_bytes: Bytes
+    ram_budget_bytes: Bytes
+    flash_bytes: Bytes
+    flash_by_section: dict[str, Bytes]
+    flash_budget_bytes: Bytes
+
+
+class Provenance(_Part):
+    """What made the result, enough to make it again. `wall_s` is the wall time of each step of the pipeline."""
+
+    harness: str
+    git_commit: str | None
+    git_dirty: bool | None
+    python: str
+    tools: dict[str, str]
+    compiler_flags: tuple[str, ...]
+    seeds: dict[str, int]
+    engine: str
+    engine_version: str
+    cycle_model: str
+    created: AwareDatetime
+    host: str
+    wall_s: dict[str, Annotated[float, Field(ge=0)]]
+
+
+class Document(_Part):
+    """One run. `settings` is the resolved scenario: `model`, `dataset`, `training`, `platform`, `core`, `clock_hz`, ...
+
+    A run that is `ok` has every part; one that `failed` has its `reason` and the parts it got to.
+    """
+
+    schema_number: Literal[1] = Field(default=1, description="grows when a field changes its meaning or goes away")
+    run: Run
+    settings: dict[str, JsonValue]
+    status: Literal["ok", "failed"]
+    reason: str | None = None
+    accuracy: Accuracy | None = None
+    agreement: Agreement | None = None
+    counts: Counts | None = None
+    estimates: Estimates | None = None
+    memory: Memory | None = None
+    updated_share: Share | None = Field(
+        default=None, description="mean share of the structures of the trainable layers that got a gradient"
+    )
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.status == "failed":
+            if not self.reason:
+                raise ValueError("a failed run needs its reason")
+            return self
+        if self.reason is not None:
+            raise ValueError("a run that is ok has no reason")
+        parts = ("accuracy", "agreement", "counts", "estimates", "memory", "updated_share")
+        missing = [name for name in parts if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a run that is ok needs {', '.join(missing)}")
+        return self
