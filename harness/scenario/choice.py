@@ -1,0 +1,72 @@
+"""Values that are names: data types, policies, engines, and the names other modules offer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from harness.dataset import dataset_names
+from harness.errors import nearest
+from harness.model import network_names
+from harness.platform import platform_names
+
+Dtype = Literal["uint8", "float32"]
+Policy = Literal["dynamic", "full", "static"]
+ActivationRanges = Literal["tracked", "calibrated"]
+ErrorRanges = Literal["tracked", "fixed"]
+EngineName = Literal["unicorn"]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Makes an annotated `str` one of the names that another module offers; `kind` is the word for messages."""
+
+    kind: str
+    names: Callable[[], tuple[str, ...]]
+
+    def validate(self, value: object) -> str:
+        """Return the name. Raises PydanticCustomError when it is none of those offered."""
+        if not isinstance(value, str):
+            raise PydanticCustomError("string_type", "expected a name", {})
+        if value not in self.names():
+            message = f"unknown {self.kind} '{value[:60]}'; {nearest(value, self.names())}"
+            raise PydanticCustomError("name", "{message}", {"message": message})
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.validate)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "enum": sorted(self.names())}
+
+
+PlatformName = Annotated[str, OneOf("platform", platform_names)]
+ModelName = Annotated[str, OneOf("model", network_names)]
+DatasetName = Annotated[str, OneOf("data set", dataset_names)]
+
+
+@dataclass(frozen=True)
+class CountOrAll:
+    """Makes an annotated `int | Literal["all"]` a whole number of at least 1, or the word `all`."""
+
+    def validate(self, value: object) -> object:
+        """Return the count or `all`. Raises PydanticCustomError on anything else."""
+        if value == "all" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 1 << 32):
+            return value
+        shown = repr(value) if isinstance(value, int | float | str) and len(str(value)) <= 40 else "this value"
+        message = f"{shown} is no count; expected a whole number of at least 1, or 'all'"
+        raise PydanticCustomError("count", "{message}", {"message": message})
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.validate)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}
+
+
+Count = Annotated[int | Literal["all"], CountOrAll()]

@@ -1,0 +1,265 @@
+"""The one definition of a scenario: keys, types, defaults, bounds and what each means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NoReturn, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
+
+from harness.dataset import DatasetInfo, dataset_info
+from harness.model import LayerSpec, Network, load_network, network_of_layers
+from harness.quantity import Ratio, SizeBounds
+from harness.scenario.choice import (
+    ActivationRanges,
+    Count,
+    DatasetName,
+    Dtype,
+    EngineName,
+    ErrorRanges,
+    ModelName,
+    PlatformName,
+    Policy,
+)
+from harness.scenario.source import Source
+
+_KIB = 1024
+_MIB = 1024 * 1024
+_SEED_LIMIT = 1 << 32
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _conflict(message: str, *keys: str) -> NoReturn:
+    """Reject a combination of keys; the first of `keys` that the user wrote gets the blame."""
+    raise PydanticCustomError("conflict", "{message}", {"message": message, "keys": keys})
+
+
+class ModelChoice(_Section):
+    """The network: a name, or its layers written out."""
+
+    name: ModelName | None = Field(
+        None, description="a network that ships with the harness", examples=["digits-cnn", "fmnist-cnn"]
+    )
+    layers: list[LayerSpec] | None = Field(
+        None,
+        min_length=1,
+        max_length=255,
+        description="the layers in order, written out; the last one gives one output a class",
+        examples=[[{"type": "flatten"}, {"type": "dense", "units": 10}]],
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.name is not None and self.layers is not None:
+            _conflict("both a name and layers; expected one of them", "layers")
+        if self.name is None and self.layers is None:
+            _conflict("no network; expected the key 'name' or 'layers'")
+        return self
+
+
+class DatasetChoice(_Section):
+    """The data, and how much of it."""
+
+    name: DatasetName = Field(description="a data set the harness can load", examples=["digits", "fashion-mnist"])
+    train: int = Field(ge=1, le=1_000_000, description="number of training samples", examples=[1000])
+    test: int = Field(ge=1, le=1_000_000, description="number of test samples, never trained on", examples=[400])
+    seed: int = Field(
+        1, ge=0, lt=_SEED_LIMIT, description="which samples are drawn; the same seed draws the same", examples=[1]
+    )
+
+
+class Update(_Section):
+    """How many structures of each layer get a gradient in a step."""
+
+    policy: Policy = Field(
+        "dynamic",
+        description="`dynamic`: the ratio follows the loss between min_ratio and max_ratio; `full`: always every "
+        "structure, whatever the ratios; `static`: always min_ratio",
+        examples=["dynamic"],
+    )
+    min_ratio: Ratio = Field(
+        0.1, description="smallest update ratio; above 0, at most max_ratio", examples=[0.1, "10 %", 1.0]
+    )
+    max_ratio: Ratio = Field(1.0, description="largest update ratio; at most 1", examples=[1.0, "100 %"])
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_ratio > self.max_ratio:
+            _conflict(
+                f"min_ratio {self.min_ratio:g} is above max_ratio {self.max_ratio:g}; expected min_ratio <= max_ratio",
+                "min_ratio",
+                "max_ratio",
+            )
+        return self
+
+
+class Quantization(_Section):
+    """Where the ranges of uint8 tensors come from; without effect on float32."""
+
+    activations: ActivationRanges = Field(
+        "tracked",
+        description="`tracked`: calibrated before deployment, then followed on the device; `calibrated`: fixed after "
+        "calibration",
+        examples=["tracked"],
+    )
+    errors: ErrorRanges = Field(
+        "tracked",
+        description="`tracked`: smoothed minimum and maximum of the errors seen; `fixed`: [-1, 1]",
+        examples=["tracked"],
+    )
+    smoothing: float = Field(
+        0.1, gt=0, le=1, description="weight of the newest minimum and maximum in a tracked range", examples=[0.1]
+    )
+    calibration_samples: int = Field(
+        64, ge=1, le=65535, description="training samples that calibration looks at", examples=[64]
+    )
+
+
+class Training(_Section):
+    """How the network is trained."""
+
+    epochs: int = Field(3, ge=1, le=10_000, description="times that every training sample is visited", examples=[3])
+    batch_size: int = Field(
+        32, ge=1, le=4096, description="steps whose gradients are accumulated before one update", examples=[32]
+    )
+    learning_rate: float = Field(0.01, gt=0, le=100, description="factor of the standardized update", examples=[0.01])
+    dtype: Dtype = Field("uint8", description="data type of weights, activations and errors", examples=["uint8"])
+    seed: int = Field(
+        1, ge=0, lt=_SEED_LIMIT, description="seed of the initial weights and of the visiting order", examples=[1]
+    )
+    update: Update = Field(default_factory=Update, description="partial updates")
+    trainable_layers: Count = Field(
+        "all",
+        description="`all`, or how many of the last layers with weights are trained; those before stay as they are",
+        examples=["all", 2],
+    )
+    quantization: Quantization = Field(default_factory=Quantization, description="ranges of uint8 tensors")
+
+
+class MemoryBudget(_Section):
+    """What a run may use. The platform's own memory limits it too; the smaller holds."""
+
+    ram_budget: Annotated[int, SizeBounds(_KIB, 64 * _MIB)] | None = Field(
+        None, description="RAM for arena, data and stack; not given, all RAM of the platform", examples=["64 KiB"]
+    )
+    flash_budget: Annotated[int, SizeBounds(_KIB, 256 * _MIB)] | None = Field(
+        None, description="flash for code and constants; not given, all flash of the platform", examples=["512 KiB"]
+    )
+    stack: Annotated[int, SizeBounds(256, _MIB)] = Field(
+        2 * _KIB, description="part of the RAM that is kept for the stack", examples=["2 KiB"]
+    )
+
+    @model_validator(mode="after")
+    def _stack_fits(self) -> Self:
+        if self.ram_budget is not None and self.stack >= self.ram_budget:
+            _conflict(
+                f"a stack of {self.stack} bytes leaves nothing of the RAM budget of {self.ram_budget} bytes; "
+                "expected a stack smaller than ram_budget",
+                "stack",
+                "ram_budget",
+            )
+        return self
+
+
+class EngineChoice(_Section):
+    """What executes the firmware, and how much of the training it executes."""
+
+    name: EngineName = Field("unicorn", description="the engine", examples=["unicorn"])
+    steps: Count = Field(
+        64,
+        description="training steps that are emulated and compared with the twin; `all` emulates the whole training",
+        examples=[64, "all"],
+    )
+    evaluate: int = Field(
+        16, ge=0, le=1_000_000, description="test samples evaluated in emulation after the last step", examples=[16]
+    )
+    timeout_s: float = Field(
+        600.0, gt=0, le=86_400, description="seconds after which an emulation is ended as failed", examples=[600]
+    )
+
+
+class Scenario(_Section):
+    """One run: a model trained on a data set within a budget on one platform, with every matrix key fixed."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="short name of letters, digits, `.`, `_` and `-`; stands in labels and file names",
+        examples=["quickstart"],
+    )
+    description: str = Field("", max_length=2000, description="what the scenario shows, for people", examples=["..."])
+    tags: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
+        default_factory=list, max_length=32, description="words to select scenarios by", examples=[["nightly", "small"]]
+    )
+    model: ModelChoice = Field(description="the network")
+    dataset: DatasetChoice = Field(description="the data")
+    training: Training = Field(default_factory=Training, description="how it is trained")
+    memory: MemoryBudget = Field(default_factory=MemoryBudget, description="what a run may use")
+    platform: PlatformName = Field(description="the board", examples=["nrf52840"])
+    engine: EngineChoice = Field(default_factory=EngineChoice, description="what executes the firmware")
+
+    _source: Source = PrivateAttr(default_factory=Source)
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> Self:
+        visits = self.dataset.train * self.training.epochs
+        if self.engine.steps != "all" and self.engine.steps > visits:
+            _conflict(
+                f"{self.engine.steps} steps, but the training has only {visits}; expected at most {visits}, or 'all'",
+                "engine.steps",
+                "training.epochs",
+                "dataset.train",
+            )
+        if self.engine.evaluate > self.dataset.test:
+            _conflict(
+                f"{self.engine.evaluate} samples, but dataset.test is {self.dataset.test}; "
+                f"expected at most {self.dataset.test}",
+                "engine.evaluate",
+                "dataset.test",
+            )
+        return self
+
+    @property
+    def label(self) -> str:
+        """Return the name with the matrix values of this run: `quickstart[nrf52840,uint8,0.1]`."""
+        return f"{self.name}[{self._source.variant}]" if self._source.variant else self.name
+
+    @property
+    def file(self) -> str:
+        """Return the file the scenario was read from, or an empty text."""
+        return self._source.file
+
+    @property
+    def matrix_values(self) -> dict[str, Any]:
+        """Return the dotted keys that the matrix fixed for this run, with their checked values."""
+        return {key: self.value(key) for key in self._source.overrides}
+
+    def value(self, key: str) -> Any:
+        """Return the value at a dotted key such as `training.dtype`."""
+        value: Any = self
+        for part in key.split("."):
+            value = getattr(value, part)
+        return value
+
+    def locate(self, key: str) -> str:
+        """Return `file:line:column` of a key such as `memory.ram_budget` or `model.layers[2].filters`.
+
+        The place is that of the value, in the matrix when it comes from there, or of the nearest section that was
+        written when the key itself was not. A scenario that no file describes is located by its name.
+        """
+        return self._source.locate(key) or self.name
+
+    def dataset_info(self) -> DatasetInfo:
+        """Return shape, classes and origin of the data set."""
+        return dataset_info(self.dataset.name)
+
+    def network(self) -> Network:
+        """Return the named network, or the one of the layers written out for the data set's shape."""
+        if self.model.layers is not None:
+            return network_of_layers(self.model.layers, self.dataset_info().shape)
+        assert self.model.name is not None
+        return load_network(self.model.name)
