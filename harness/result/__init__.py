@@ -14,7 +14,9 @@ from harness.result.document import (
     Provenance,
     Run,
 )
+from harness.result.frame import estimated_columns, layer_frame, result_frame
 from harness.result.provenance import collect_provenance
+from harness.result.store import read_results, write_results
 
 __all__ = [
     "NO_LAYER",
@@ -30,4 +32,9 @@ __all__ = [
     "Provenance",
     "Run",
     "collect_provenance",
+    "estimated_columns",
+    "layer_frame",
+    "read_results",
+    "result_frame",
+    "write_results",
 ]

@@ -1,0 +1,70 @@
+"""The output folder of a suite: results.csv, layers.csv, results.json and, where pyarrow is there, results.parquet."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.assets import write_atomically
+from harness.errors import InputError
+from harness.result.document import Document
+from harness.result.frame import layer_frame, result_frame
+
+DOCUMENTS = "results.json"
+TABLE = "results.csv"
+LAYERS = "layers.csv"
+PARQUET = "results.parquet"
+
+
+def write_results(folder: Path, documents: Sequence[Document]) -> list[Path]:
+    """Write `documents` into `folder` and return the files written.
+
+    Each file is replaced in one piece; results.json comes last, so what it describes is there when it is.
+    """
+    frame = result_frame(documents)
+    contents = {
+        TABLE: frame.to_csv(index=False, lineterminator="\n").encode(),
+        LAYERS: layer_frame(documents).to_csv(index=False, lineterminator="\n").encode(),
+    }
+    if importlib.util.find_spec("pyarrow"):
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        contents[PARQUET] = buffer.getvalue()
+    else:
+        (folder / PARQUET).unlink(missing_ok=True)  # one of an earlier run would contradict the new table
+    # Through JSON text, because only there pydantic writes the NaN of a diverged loss as a string.
+    body = {"documents": [json.loads(document.model_dump_json()) for document in documents]}
+    contents[DOCUMENTS] = (json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    for name, data in contents.items():
+        write_atomically(folder / name, data)
+    return [folder / name for name in contents]
+
+
+def read_results(path: Path) -> list[Document]:
+    """Return the documents of an output folder, or of a results.json.
+
+    Raises InputError when there is none, or when it is not what `write_results` writes.
+    """
+    file = path / DOCUMENTS if path.is_dir() else path
+    try:
+        body = json.loads(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file}: cannot read results: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: no results of this harness: {error}") from error
+    if not isinstance(body, dict) or not isinstance(body.get("documents"), list):
+        raise InputError(f"{file}: no results of this harness: expected an object with a list 'documents'")
+    documents = []
+    for index, entry in enumerate(body["documents"]):
+        try:
+            documents.append(Document.model_validate(entry))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(["documents", str(index), *(str(part) for part in first["loc"])])
+            raise InputError(f"{file}: {where}: {first['msg']}") from error
+    return documents

@@ -1,0 +1,207 @@
+"""Results: documents, their table and their storage."""
+
+import json
+import subprocess
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+from synthetic_results import document, failed, settings, suite
+
+from harness.errors import InputError
+from harness.result import Document, estimated_columns, layer_frame, read_results, result_frame, write_results
+from harness.result.frame import setting_columns
+from harness.result.provenance import git_state
+
+
+def test_a_failed_run_needs_a_reason():
+    with pytest.raises(ValidationError, match="needs its reason"):
+        failed(reason=None)
+
+
+def test_a_successful_run_needs_every_part():
+    with pytest.raises(ValidationError, match="needs counts, memory"):
+        document(counts=None, memory=None)
+
+
+def test_phases_that_do_not_sum_to_the_step_are_refused():
+    counts = document().counts.model_dump()
+    counts["by_phase"]["forward"] += 10
+    with pytest.raises(ValidationError, match="by_phase sums to"):
+        document(counts=counts)
+
+
+def test_unknown_fields_are_refused():
+    with pytest.raises(ValidationError, match="extra"):
+        document(speed=1)
+
+
+def test_the_frame_has_one_row_a_run_in_the_order_given():
+    documents = suite()
+    frame = result_frame(documents)
+    assert list(frame["run"]) == [one.run.id for one in documents]
+    assert frame["run"].is_unique
+
+
+def test_the_frame_names_settings_and_results_with_units():
+    one = document("float32", 0.5, "imxrt1062")
+    row = result_frame([one]).iloc[0]
+    expected = {
+        "model": "digits-cnn",
+        "dataset": "digits",
+        "dataset_train": 1000,
+        "dtype": "float32",
+        "update_min_ratio": 0.5,
+        "platform": "imxrt1062",
+        "core": "cortex-m7",
+        "clock_hz": 600_000_000,
+        "engine": "unicorn",
+        "engine_steps": 64,
+        "asked_ram_budget_bytes": 65536,
+        "accuracy_test": one.accuracy.test,
+        "instructions_per_step": one.counts.instructions_per_step,
+        "instructions_forward_per_step": one.counts.by_phase["forward"],
+        "cycles_per_step": one.estimates.cycles_per_step.value,
+        "time_ms_per_step": one.estimates.time_ms_per_step.value,
+        "energy_mj_per_step": one.estimates.energy_mj_per_step.value,
+        "ram_bytes": one.memory.ram_bytes,
+        "arena_gradients_bytes": 13_600,
+        "flash_text_bytes": one.memory.flash_by_section[".text"],
+        "stack_peak_bytes": one.memory.stack_peak_bytes,
+        "records_equal": True,
+        "git_commit": one.provenance.git_commit,
+    }
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_exactly_the_estimates_have_a_model_and_an_error_beside_them():
+    frame = result_frame(suite())
+    assert estimated_columns(frame) == [
+        "cycles_per_step",
+        "time_ms_per_step",
+        "energy_mj_per_step",
+        "training_time_s",
+        "training_energy_mj",
+    ]
+    assert frame["time_ms_per_step_model"].iloc[0] == "cortex-m4f-table"
+    assert frame["time_ms_per_step_error"].iloc[0] == "±15 %"
+
+
+def test_a_failed_run_does_not_turn_counts_into_floats():
+    frame = result_frame([failed(), document()])
+    assert frame["ram_bytes"].dtype == "Int64"
+    assert frame["records_equal"].dtype == "boolean"
+    assert frame["ram_bytes"].isna().tolist() == [True, False]
+    assert frame["reason"].iloc[0].startswith("RAM budget exceeded")
+
+
+def test_a_setting_cannot_displace_a_result():
+    hostile = settings() | {"accuracy": {"test": 1.0}, "ram_bytes": 1, "status": "ok"}
+    row = result_frame([failed(settings=hostile), document(settings=hostile)])
+    assert list(row["status"]) == ["failed", "ok"]
+    assert row["ram_bytes"].iloc[1] == document().memory.ram_bytes
+    assert row["accuracy_test"].iloc[1] == document().accuracy.test
+
+
+def test_layers_written_out_in_a_scenario_become_one_column():
+    columns = setting_columns({"model": {"layers": [{"kind": "dense", "units": 10}]}})
+    assert columns == {"model_layers": '[{"kind":"dense","units":10}]'}
+
+
+def test_the_layer_frame_sums_to_the_step():
+    documents = suite()
+    frame = layer_frame(documents)
+    sums = frame.groupby("run")["instructions_per_step"].sum()
+    ok = [one for one in documents if one.status == "ok"]
+    assert len(sums) == len(ok)
+    for one in ok:
+        assert sums[one.run.id] == pytest.approx(one.counts.instructions_per_step)
+    assert estimated_columns(frame) == ["cycles_per_step"]
+
+
+def test_stored_results_come_back_equal(tmp_path):
+    documents = suite()
+    files = write_results(tmp_path / "out", documents)
+    assert {"results.csv", "layers.csv", "results.json"} <= {file.name for file in files}
+    assert read_results(tmp_path / "out") == documents
+    assert read_results(tmp_path / "out" / "results.json") == documents
+
+
+def test_the_csv_holds_the_frame(tmp_path):
+    documents = suite()
+    write_results(tmp_path, documents)
+    frame = result_frame(documents)
+    stored = pd.read_csv(tmp_path / "results.csv")
+    assert list(stored.columns) == list(frame.columns)
+    assert stored["ram_bytes"].dropna().astype(int).tolist() == frame["ram_bytes"].dropna().tolist()
+
+
+def test_a_diverged_loss_is_stored_as_valid_json(tmp_path):
+    accuracy = document().accuracy.model_dump() | {"loss": float("nan")}
+    write_results(tmp_path, [document(accuracy=accuracy)])
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    json.loads((tmp_path / "results.json").read_text(), parse_constant=refuse)
+    (back,) = read_results(tmp_path)
+    assert back.accuracy.loss != back.accuracy.loss
+
+
+def test_no_results_at_all_can_be_stored(tmp_path):
+    write_results(tmp_path, [])
+    assert read_results(tmp_path) == []
+
+
+def test_nothing_temporary_is_left_in_the_folder(tmp_path):
+    files = write_results(tmp_path, suite())
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "no results of this harness"),
+        ("[]", "expected an object"),
+        ("[" * 100_000, "no results of this harness"),
+        ('{"documents": [{}]}', r"documents\.0\.run: Field required"),
+        ('{"documents": [3]}', r"documents\.0"),
+    ],
+)
+def test_a_file_that_is_no_result_is_named_with_its_place(tmp_path, content, message):
+    file = tmp_path / "results.json"
+    file.write_text(content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_results(tmp_path)
+    assert str(file) in str(caught.value)
+
+
+def test_a_missing_folder_is_bad_input(tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        read_results(tmp_path / "absent")
+
+
+def test_a_document_of_another_schema_is_refused():
+    body = document().model_dump(mode="json") | {"schema_number": 2}
+    with pytest.raises(ValidationError, match="schema_number"):
+        Document.model_validate(body)
+
+
+def test_the_git_state_tells_a_clean_from_a_changed_checkout(tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *identity, "-C", str(tmp_path), *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "-qm", "one")
+    commit, dirty = git_state(tmp_path)
+    assert len(commit) == 40
+    assert dirty is False
+    (tmp_path / "file").write_text("2")
+    assert git_state(tmp_path) == (commit, True)
+
+
+def test_a_folder_that_is_no_checkout_has_no_commit(tmp_path):
+    assert git_state(tmp_path) == (None, None)
