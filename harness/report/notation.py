@@ -1,0 +1,72 @@
+"""How numbers and names are written for people, the same in the terminal, on plots and on the page."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def plain(text: object, longest: int = 200) -> str:
+    """Return `text` on one line, without control characters, cut to `longest` characters."""
+    line = "".join(char if char.isprintable() else " " for char in str(text))
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def count(value: float) -> str:
+    """Return an exact count with separated thousands: `1,234,567`. A mean per step is rounded to a whole number."""
+    return f"{value:,.0f}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return `value` with `digits` significant digits and no exponent in the usual range: `12.3`, `0.00123`."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if not 1e-6 <= abs(value) < 1e15:
+        return f"{value:.{digits - 1}e}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def prefixed(value: float) -> str:
+    """Return `value` with three significant digits and an SI prefix: `1.23 M`."""
+    for factor, prefix in _PREFIXES:
+        if value >= factor:
+            return f"{significant(value / factor)} {prefix}"
+    return significant(value)
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """Return a share of 0..1 in per cent: `95.1 %`."""
+    return f"{share * 100:.{decimals}f} %"
+
+
+def kib(size_bytes: float) -> str:
+    """Return a size in KiB with one decimal: `12.3 KiB`."""
+    return f"{size_bytes / 1024:,.1f} KiB"
+
+
+def setting(value: object) -> str:
+    """Return a setting as a reader expects it: `0.1`, `all`, `yes`; a dash for none."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return plain(value, 60)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration with a fitting unit: `12.3 s`, `4.2 min`, `1.5 h`."""
+    for factor, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * factor:
+            return f"{significant(seconds / factor, 2)} {unit}"
+    return f"{significant(seconds)} s"
+
+
+def anchor(index: int, text: str) -> str:
+    """Return an HTML id for entry `index`: unique by its number, readable by what is harmless in `text`."""
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60]
+    return f"run-{index}-{words}" if words else f"run-{index}"
