@@ -27,10 +27,10 @@ def parse_size(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if not isinstance(value, str):
-        raise ValueError(f"{_show(value)} is no size; expected {_SIZE_FORM}")  # noqa: TRY004 (pydantic wants it)
+        raise ValueError(f"{show(value)} is no size; expected {_SIZE_FORM}")  # noqa: TRY004 (pydantic wants it)
     match = _SIZE.fullmatch(value.strip())
     if match is None:
-        raise ValueError(f"{_show(value)} is no size; expected {_SIZE_FORM}")
+        raise ValueError(f"{show(value)} is no size; expected {_SIZE_FORM}")
     whole, fraction, unit = match[1], match[2] or "", match[3] or "B"
     if unit not in _UNITS:
         close = {name.lower(): name for name in _UNITS}.get(unit.lower())
@@ -39,7 +39,7 @@ def parse_size(value: object) -> int:
     scale: int = 10 ** len(fraction)
     scaled, rest = divmod(int(whole + fraction) * _UNITS[unit], scale)
     if rest:
-        raise ValueError(f"{_show(value)} is not a whole number of bytes; expected {_SIZE_FORM}")
+        raise ValueError(f"{show(value)} is not a whole number of bytes; expected {_SIZE_FORM}")
     return scaled
 
 
@@ -54,7 +54,7 @@ def parse_ratio(value: object) -> float:
         return float(value)
     match = _RATIO.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{_show(value)} is no ratio; expected {_RATIO_FORM}")
+        raise ValueError(f"{show(value)} is no ratio; expected {_RATIO_FORM}")
     return float(match[1]) / 100 if match[2] else float(match[1])
 
 
@@ -71,12 +71,22 @@ def format_ratio(ratio: float) -> str:
     return f"{round(ratio * 100, 4):g} %"
 
 
-def _show(value: object) -> str:
-    """Quote `value` for a message, cut to a readable length."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = repr(value) if isinstance(value, str | int | float) else f"a {type(value).__name__}"
-    return text if len(text) <= 40 else text[:37] + "..."
+def show(value: object) -> str:
+    """Name a value of a YAML file in a message, cut to a readable length."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case int() if abs(value) >= 1 << 64:
+            return "a very large number"
+        case _:
+            text = repr(value)
+            return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ class SizeBounds:
             raise PydanticCustomError(
                 "quantity",
                 "{message}",
-                {"message": f"{_show(value)} is out of range; expected {self.describe()}"},
+                {"message": f"{show(value)} is out of range; expected {self.describe()}"},
             )
         return size_bytes
 
@@ -128,7 +138,7 @@ class RatioBounds:
             raise PydanticCustomError("quantity", "{message}", {"message": str(error)}) from None
         if not 0 < ratio <= 1:
             raise PydanticCustomError(
-                "quantity", "{message}", {"message": f"{_show(value)} is out of range; expected {self.describe()}"}
+                "quantity", "{message}", {"message": f"{show(value)} is out of range; expected {self.describe()}"}
             )
         return ratio
 

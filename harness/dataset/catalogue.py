@@ -25,18 +25,19 @@ class DatasetInfo:
     licence: str
     source: str
 
-    def check_counts(self, train: int, test: int) -> None:
-        """Raise InputError, starting with the key, when the data set has fewer samples than asked for."""
+    def excess(self, train: int, test: int) -> tuple[str, str] | None:
+        """Return the key `train` or `test` that asks for more samples than there are, and what is wrong; else None."""
         for key, wanted, most in (("train", train, self.train_samples), ("test", test, self.test_samples)):
             if wanted > most:
-                raise InputError(f"{key}: {wanted} samples; expected at most {most}, {self.name} has no more")
-            if wanted < 1:
-                raise InputError(f"{key}: {wanted} samples; expected at least 1")
+                return key, f"{wanted} samples; expected at most {most}, {self.name} has no more"
         if not self.split and train + test > self.train_samples:
-            raise InputError(
-                f"test: {test} samples beside {train} for training; expected at most {self.train_samples - train}, "
-                f"{self.name} has {self.train_samples} in all"
+            left = self.train_samples - train
+            return (
+                "test" if left else "train",
+                f"{train} training and {test} test samples; expected at most {self.train_samples} together, "
+                f"{self.name} has no more",
             )
+        return None
 
 
 _CATALOGUE = {

@@ -1,5 +1,6 @@
 """Scenarios: the schema, the reader with line numbers, the matrix."""
 
+from harness.scenario.reader import read_scenarios
 from harness.scenario.schema import (
     DatasetChoice,
     EngineChoice,
@@ -20,4 +21,5 @@ __all__ = [
     "Scenario",
     "Training",
     "Update",
+    "read_scenarios",
 ]

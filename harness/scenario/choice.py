@@ -14,6 +14,7 @@ from harness.dataset import dataset_names
 from harness.errors import nearest
 from harness.model import network_names
 from harness.platform import platform_names
+from harness.quantity import show
 
 Dtype = Literal["uint8", "float32"]
 Policy = Literal["dynamic", "full", "static"]
@@ -34,9 +35,13 @@ class OneOf:
         if not isinstance(value, str):
             raise PydanticCustomError("string_type", "expected a name", {})
         if value not in self.names():
-            message = f"unknown {self.kind} '{value[:60]}'; {nearest(value, self.names())}"
+            message = f"unknown {self.kind} {show(value)}; {nearest(value, self.names())}"
             raise PydanticCustomError("name", "{message}", {"message": message})
         return value
+
+    def describe(self) -> str:
+        """Say what is accepted, for messages and the reference."""
+        return f"a known {self.kind}: {', '.join(sorted(self.names()))}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.validate)
@@ -58,9 +63,11 @@ class CountOrAll:
         """Return the count or `all`. Raises PydanticCustomError on anything else."""
         if value == "all" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 1 << 32):
             return value
-        shown = repr(value) if isinstance(value, int | float | str) and len(str(value)) <= 40 else "this value"
-        message = f"{shown} is no count; expected a whole number of at least 1, or 'all'"
-        raise PydanticCustomError("count", "{message}", {"message": message})
+        raise PydanticCustomError("count", "{message}", {"message": f"{show(value)} is no count"})
+
+    def describe(self) -> str:
+        """Say what is accepted, for messages and the reference."""
+        return "a whole number of at least 1, or `all`"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.validate)

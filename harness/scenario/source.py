@@ -54,11 +54,13 @@ class Source:
         return self.origin(path) in self.values
 
     def place(self, path: Path) -> Place:
-        """Return the place of the value at `path`, or of the nearest section around it that was written."""
+        """Return the place of the value at `path`, or of the key of the nearest section around it that was written."""
         origin = self.origin(path)
-        while origin and origin not in self.values:
+        if origin in self.values:
+            return self.values[origin]
+        while origin and origin not in self.keys:
             origin = origin[:-1]
-        return self.values.get(origin, Place(1, 1))
+        return self.keys.get(origin, Place(1, 1))
 
     def place_of_key(self, path: Path) -> Place:
         """Return the place of the key at `path`, or else of its value."""
