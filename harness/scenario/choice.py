@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,6 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from harness.dataset import dataset_names
-from harness.errors import nearest
 from harness.model import network_names
 from harness.platform import platform_names
 from harness.quantity import show
@@ -21,6 +21,16 @@ Policy = Literal["dynamic", "full", "static"]
 ActivationRanges = Literal["tracked", "calibrated"]
 ErrorRanges = Literal["tracked", "fixed"]
 EngineName = Literal["unicorn"]
+
+_MOST_NAMES_LISTED = 12
+
+
+def one_of(word: str, choices: Iterable[str]) -> str:
+    """Say which names are expected, and which of them `word` may have meant."""
+    known = sorted(choices)
+    listed = f"expected one of {', '.join(known)}" if len(known) <= _MOST_NAMES_LISTED else "expected a known name"
+    close = difflib.get_close_matches(word[:100], known, n=1, cutoff=0.5)
+    return f"{listed}; did you mean '{close[0]}'?" if close else listed
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class OneOf:
         if not isinstance(value, str):
             raise PydanticCustomError("string_type", "expected a name", {})
         if value not in self.names():
-            message = f"unknown {self.kind} {show(value)}; {nearest(value, self.names())}"
+            message = f"unknown {self.kind} {show(value)}; {one_of(value, self.names())}"
             raise PydanticCustomError("name", "{message}", {"message": message})
         return value
 
@@ -63,7 +73,7 @@ class CountOrAll:
         """Return the count or `all`. Raises PydanticCustomError on anything else."""
         if value == "all" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 1 << 32):
             return value
-        raise PydanticCustomError("count", "{message}", {"message": f"{show(value)} is no count"})
+        raise PydanticCustomError("count", "no count")
 
     def describe(self) -> str:
         """Say what is accepted, for messages and the reference."""

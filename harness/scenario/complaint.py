@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
-from harness.errors import nearest
 from harness.quantity import show
+from harness.scenario.choice import one_of
 from harness.scenario.source import Path
 from harness.scenario.vocabulary import expected, field_at, layer_types, section_at, walk_keys
 
@@ -37,13 +37,15 @@ def complaint(error: ErrorDetails, path: Path, data: Any) -> str:
     if kind == "union_tag_not_found":
         return f"a layer without 'type'; expected one of {', '.join(layer_types())}"
     if kind == "union_tag_invalid":
-        return f"unknown layer type {show(context['tag'])}; {nearest(str(context['tag']), layer_types())}"
+        return f"unknown layer type {show(context['tag'])}; {one_of(str(context['tag']), layer_types())}"
     value = show(error["input"])
+    if kind == "count":
+        return f"{value} is no count; expected {wanted}"
     if kind == "literal_error":
         choices = [str(choice) for choice in get_args(field.annotation)] if field else []
         kind_of_name = path[-2] if path[-1] == "name" and len(path) > 1 else path[-1]
         if isinstance(error["input"], str) and len(choices) > 0:
-            return f"unknown {kind_of_name} {value}; expected {nearest(error['input'], choices)}"
+            return f"unknown {kind_of_name} {value}; {one_of(error['input'], choices)}"
         return f"{value} is not allowed; expected {wanted}"
     if kind in _BOUND_ERRORS:
         return f"{value} is out of range; expected {wanted}"
@@ -75,4 +77,4 @@ def _unknown_key(key: str, section: Any) -> str:
     elsewhere = [name for name, _ in walk_keys() if name.rpartition(".")[2] == key]
     if elsewhere and key not in known:
         return f"unknown key here; expected one of {', '.join(known)}; did you mean '{elsewhere[0]}'?"
-    return f"unknown key; expected a key of this section; {nearest(key, known)}"
+    return f"unknown key; {one_of(key, known)}"

@@ -48,9 +48,10 @@ _Resolver.add_implicit_resolver(
 class _LimitError(Exception):
     """A bound of the reader is exceeded at `place`."""
 
-    def __init__(self, place: Place, message: str) -> None:
+    def __init__(self, place: Place, path: KeyPath, message: str) -> None:
         super().__init__(message)
         self.place = place
+        self.path = path
 
 
 class _Loader(Reader, Scanner, Parser, Composer, _Resolver):
@@ -71,9 +72,9 @@ class _Loader(Reader, Scanner, Parser, Composer, _Resolver):
         self._depth += 1
         try:
             if self._depth > MAX_DEPTH:
-                raise _LimitError(self._place(), f"nested too deeply; expected at most {MAX_DEPTH} levels")
+                raise _LimitError(self._place(), (), f"nested too deeply; expected at most {MAX_DEPTH} levels")
             if self._nodes > MAX_NODES:
-                raise _LimitError(self._place(), f"too many values; expected at most {MAX_NODES}")
+                raise _LimitError(self._place(), (), f"too many values; expected at most {MAX_NODES}")
             return super().compose_node(parent, index)
         finally:
             self._depth -= 1
@@ -112,10 +113,16 @@ class Document:
         self.report(self.values[path], format_path(path), message)
 
     def check(self) -> None:
-        """Raise InputError with one line a problem, in the order of the file, if there are problems."""
-        found = sorted(set(self.problems))
-        if not found:
+        """Raise InputError with one line a problem, in the order of the file, if there are problems.
+
+        Of several problems of one value only the first counts: the others follow from it.
+        """
+        first: dict[tuple[int, int, str], Problem] = {}
+        for problem in self.problems:
+            first.setdefault((problem.line, problem.column, problem.path), problem)
+        if not first:
             return
+        found = sorted(first.values())
         lines = [one_line(f"{self.file}:{p.line}:{p.column}: {p.path}: {p.message}") for p in found]
         more = len(lines) - _MAX_PROBLEMS_SHOWN
         if more > 0:
@@ -154,7 +161,7 @@ def read_document(path: Path) -> Document:
         what = ", ".join(part for part in (error.context, error.problem) if part)
         document.report(_place(mark) if mark else Place(1, 1), format_path(()), f"YAML syntax error: {what}")
     except _LimitError as error:
-        document.report(error.place, format_path(()), str(error))
+        document.report(error.place, format_path(error.path), str(error))
         document.check()
     if not document.data:
         document.check()
@@ -220,9 +227,9 @@ class _Converter:
         place = _place(node.start_mark)
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise _LimitError(place, f"too many values through aliases; expected at most {MAX_NODES}")
+            raise self._limit(path, f"too many values through aliases; expected at most {MAX_NODES}")
         if len(path) > MAX_DEPTH:
-            raise _LimitError(place, f"nested too deeply through aliases; expected at most {MAX_DEPTH} levels")
+            raise self._limit(path, f"nested too deeply through aliases; expected at most {MAX_DEPTH} levels")
         self._document.values[path] = place
         if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
             return self._mapping(node, path)
@@ -231,6 +238,10 @@ class _Converter:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, place, path)
         return self._refuse_tag(node, place, path)
+
+    def _limit(self, path: KeyPath, message: str) -> _LimitError:
+        """Blame the outermost key: the values of an alias stand elsewhere."""
+        return _LimitError(self._document.keys[path[:1]], path[:1], message)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}

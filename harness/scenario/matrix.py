@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.errors import nearest
+from harness.scenario.choice import one_of
 from harness.scenario.complaint import complaint
 from harness.scenario.document import Document
 from harness.scenario.source import Path, parse_path
@@ -63,7 +63,7 @@ def expand_matrix(document: Document) -> list[tuple[str, Combination]]:
     for entry in exclude:
         for key, cell in entry.items():
             if key not in axes:
-                document.report_at(cell.path, f"no key of this matrix; expected {nearest(key, axes)}")
+                document.report_at(cell.path, f"no key of this matrix; {one_of(key, axes)}")
     if len(document.problems) > before:
         return []
     count = math.prod(len(cells) for cells in axes.values())
@@ -134,7 +134,7 @@ def _is_expandable(document: Document, key: str, path: Path) -> bool:
     elif key in dict(walk_keys()):
         message = "this key cannot be varied; expected a key with a single value, such as training.dtype"
     else:
-        message = f"unknown key; expected {nearest(key, keys)}"
+        message = f"unknown key; {one_of(key, keys)}"
     document.report(document.keys[path], f"matrix.{key}", message)
     return False
 

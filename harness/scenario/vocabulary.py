@@ -102,20 +102,13 @@ def _bounds(metadata: tuple[Any, ...]) -> str:
     limits = {
         name: getattr(item, name)
         for item in metadata
-        for name in ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern")
+        for name in ("ge", "gt", "le", "lt", "max_length")
         if getattr(item, name, None) is not None
     }
-    words = {
-        "ge": "of at least {}",
-        "gt": "above {}",
-        "le": "at most {}",
-        "lt": "below {}",
-        "max_length": "of at most {} characters",
-    }
-    parts = [
-        words[name].format(f"{limit:g}" if isinstance(limit, float) else limit)
-        for name, limit in limits.items()
-        if name in words
-    ]
-    text = " and ".join(parts).replace("of at least 1 and of at most", "of 1 to")
-    return f" {text}" if text else ""
+    low, high = limits.get("ge"), limits.get("le")
+    if low is not None and high is not None:
+        return f" from {low:g} to {high}"
+    words = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below", "max_length": "of at most"}
+    parts = [f"{words[name]} {limit}" for name, limit in limits.items() if name in words]
+    unit = " characters" if "max_length" in limits else ""
+    return f" {' and '.join(parts)}{unit}" if parts else ""
