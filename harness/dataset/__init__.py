@@ -1,5 +1,7 @@
 """Named data sets as arrays with an explicit split."""
 
 from harness.dataset.catalogue import DatasetInfo, dataset_info, dataset_names
+from harness.dataset.loader import load_dataset
+from harness.dataset.sample import SampleSet, visiting_order
 
-__all__ = ["DatasetInfo", "dataset_info", "dataset_names"]
+__all__ = ["DatasetInfo", "SampleSet", "dataset_info", "dataset_names", "load_dataset", "visiting_order"]

@@ -1,0 +1,124 @@
+"""Fashion-MNIST, 28x28, from the Debian package that ships it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from harness.assets import cache_dir, write_atomically
+from harness.dataset.catalogue import DatasetInfo
+from harness.dataset.idx import read_idx
+from harness.dataset.sample import Images, Labels, SampleSet, stratified_order
+from harness.errors import InputError, MissingToolError
+
+PACKAGE = "dataset-fashion-mnist"
+SYSTEM_DIR = Path("/usr/share/datasets/fashion-mnist")
+_INSTALL = f"apt-get update && apt-get install --no-install-recommends {PACKAGE}"
+_TIMEOUT_S = 300
+_LARGEST_VALUE = 255
+
+_FILES = {
+    "train-images-idx3-ubyte.gz": (60000, 28, 28),
+    "train-labels-idx1-ubyte.gz": (60000,),
+    "t10k-images-idx3-ubyte.gz": (10000, 28, 28),
+    "t10k-labels-idx1-ubyte.gz": (10000,),
+}
+# SHA-256 of the unpacked pixels or labels without the IDX header: the same however a package compresses them.
+_SHA256 = {
+    "train-images-idx3-ubyte.gz": "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
+    "train-labels-idx1-ubyte.gz": "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
+    "t10k-images-idx3-ubyte.gz": "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
+    "t10k-labels-idx1-ubyte.gz": "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
+}
+
+
+def find_files() -> Path:
+    """Return the folder with the four files: the system's, else the cache's, fetched when it is not there yet.
+
+    Raises MissingToolError, naming the command that installs the package, when it cannot be fetched.
+    """
+    cached = cache_dir() / "datasets" / "fashion-mnist"
+    for folder in (SYSTEM_DIR, cached):
+        if all((folder / name).is_file() for name in _FILES):
+            return folder
+    _fetch(cached)
+    return cached
+
+
+def _fetch(target: Path) -> None:
+    """Download and unpack the Debian package, which needs no root, and keep its four files in `target`."""
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise MissingToolError(
+                f"dataset fashion-mnist: {tool} is missing to fetch the Debian package {PACKAGE}; "
+                f"put its files {', '.join(_FILES)} into {target}"
+            )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as temporary:
+        folder = Path(temporary)
+        _run(["apt-get", "download", PACKAGE], folder)
+        packages = list(folder.glob("*.deb"))
+        if len(packages) != 1:
+            raise MissingToolError(f"dataset fashion-mnist: apt-get downloaded no package; install it with: {_INSTALL}")
+        _run(["dpkg-deb", "-x", str(packages[0]), str(folder / "root")], folder)
+        unpacked = folder / "root" / SYSTEM_DIR.relative_to("/")
+        for name in _FILES:
+            if not (unpacked / name).is_file():
+                raise MissingToolError(
+                    f"dataset fashion-mnist: {name} is not in {packages[0].name}; install it with: {_INSTALL}"
+                )
+            write_atomically(target / name, (unpacked / name).read_bytes())
+
+
+def _run(command: list[str], folder: Path) -> None:
+    """Run one packaging command; raise MissingToolError with its last line of complaint when it fails."""
+    try:
+        subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        complaint = getattr(error, "stderr", None) or str(error)
+        if isinstance(complaint, bytes):
+            complaint = complaint.decode(errors="replace")
+        last = (complaint.strip().splitlines() or ["failed"])[-1]
+        raise MissingToolError(
+            f"dataset fashion-mnist: '{' '.join(command[:2])}' failed: {last}; install it with: {_INSTALL}"
+        ) from None
+
+
+@cache
+def _read(folder: Path) -> tuple[Images, Labels, Images, Labels]:
+    """Return training images and labels, test images and labels; raise InputError when they are not the published."""
+    arrays = []
+    for name, shape in _FILES.items():
+        array = read_idx(folder / name, shape)
+        found = hashlib.sha256(array.tobytes()).hexdigest()
+        if found != _SHA256[name]:
+            raise InputError(
+                f"{folder / name}: SHA-256 of the samples is {found}; expected {_SHA256[name]}; "
+                "delete the file to fetch it again"
+            )
+        arrays.append(array)
+    train_x, train_y, test_x, test_y = arrays
+    return train_x[..., None], train_y, test_x[..., None], test_y
+
+
+def load(info: DatasetInfo, train: int, test: int, seed: int) -> SampleSet:
+    """Return stratified seeded parts of the published training and test samples; real values are 0..1."""
+    train_x, train_y, test_x, test_y = _read(find_files())
+    first, second = stratified_order(train_y, seed)[:train], stratified_order(test_y, seed)[:test]
+    return SampleSet(
+        info, train_x[first], train_y[first], test_x[second], test_y[second], scale=1 / _LARGEST_VALUE, zero_point=0
+    )
