@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,7 +17,7 @@ Activation = Literal["none", "relu"]
 class _Layer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    trainable: bool = False
+    trainable: ClassVar[bool] = False
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the output shape for input `shape`; raise InputError when the layer does not fit it."""
@@ -39,7 +39,7 @@ class Conv2d(_Layer):
     stride: int = Field(1, ge=1, le=16, description="step of the kernel in both directions")
     padding: int = Field(0, ge=0, le=15, description="zeros added on each side")
     activation: Activation = Field("none", description="folded into the requantization")
-    trainable: Literal[True] = True
+    trainable: ClassVar[bool] = True
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (height, width, filters)."""
@@ -59,7 +59,6 @@ class MaxPool2d(_Layer):
     type: Literal["max_pool2d"] = "max_pool2d"
     size: int = Field(2, ge=1, le=15, description="height and width of the window")
     stride: int | None = Field(None, ge=1, le=16, description="step of the window; its size when not given")
-    trainable: Literal[False] = False
 
     @property
     def step(self) -> int:
@@ -78,7 +77,6 @@ class Flatten(_Layer):
     """Reads an image as a vector; moves no data."""
 
     type: Literal["flatten"] = "flatten"
-    trainable: Literal[False] = False
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (features,)."""
@@ -94,7 +92,7 @@ class Dense(_Layer):
     type: Literal["dense"] = "dense"
     units: int = Field(ge=1, le=65535, description="number of rows, the structures of this layer")
     activation: Activation = Field("none", description="folded into the requantization")
-    trainable: Literal[True] = True
+    trainable: ClassVar[bool] = True
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (units,)."""

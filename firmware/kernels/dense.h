@@ -1,0 +1,28 @@
+/* Fully connected layer. Weights are [units][features]. */
+#ifndef HARNESS_DENSE_H
+#define HARNESS_DENSE_H
+
+#include "trainer/plan.h"
+
+struct dense {
+    uint32_t features;
+    uint32_t units;
+    struct tensor input;
+    struct tensor output;
+    struct tensor weights;
+    struct tensor bias;
+    struct tensor input_error; /* may lie in place of the input */
+    bool relu;
+    bool input_relu; /* the input comes out of a ReLU: its error is zero where it is zero */
+    const struct structures *structures; /* NULL: frozen */
+};
+
+void dense_u8_forward(const void *dense, struct step *step);
+void dense_u8_gradient(const void *dense, struct step *step);
+void dense_u8_error(const void *dense, struct step *step);
+
+void dense_f32_forward(const void *dense, struct step *step);
+void dense_f32_gradient(const void *dense, struct step *step);
+void dense_f32_error(const void *dense, struct step *step);
+
+#endif

@@ -1,0 +1,53 @@
+#include "numeric/affine.h"
+
+#define BIAS_LIMIT 1073741824.0f
+#define SMALLEST_WIDTH 1e-6f
+
+int32_t round_to_bias(float value)
+{
+    if (value >= BIAS_LIMIT) {
+        return (int32_t)BIAS_LIMIT;
+    }
+    if (!(value > -BIAS_LIMIT)) {
+        return -(int32_t)BIAS_LIMIT;
+    }
+    return value >= 0.0f ? (int32_t)(value + 0.5f) : -(int32_t)(0.5f - value);
+}
+
+void quant_set_range(struct quant *quant, float low, float high)
+{
+    if (low > 0.0f) {
+        low = 0.0f;
+    }
+    if (high < 0.0f) {
+        high = 0.0f;
+    }
+    if (high - low < SMALLEST_WIDTH) {
+        high = low + SMALLEST_WIDTH;
+    }
+    quant->low = low;
+    quant->high = high;
+    quant->scale = (high - low) / 255.0f;
+    quant->zero_point = (int32_t)(-low / quant->scale + 0.5f);
+}
+
+void quant_see(struct quant *quant, int32_t low, int32_t high, float unit)
+{
+    float seen_low = (float)low * unit;
+    float seen_high = (float)high * unit;
+    if (seen_low < quant->seen_low) {
+        quant->seen_low = seen_low;
+    }
+    if (seen_high > quant->seen_high) {
+        quant->seen_high = seen_high;
+    }
+}
+
+void quant_follow(struct quant *quant, float smoothing)
+{
+    float low = quant->low + smoothing * (quant->seen_low - quant->low);
+    float high = quant->high + smoothing * (quant->seen_high - quant->high);
+    quant->seen_low = 0.0f;
+    quant->seen_high = 0.0f;
+    quant_set_range(quant, low, high);
+}

@@ -1,0 +1,180 @@
+/* The run: training steps, evaluation, records. */
+#include "port/port.h"
+#include "trainer/marker.h"
+#include "trainer/observe.h"
+#include "trainer/phase.h"
+#include "trainer/record.h"
+#include "trainer/request.h"
+#include "trainer/sample_store.h"
+#include "trainer/trainer.h"
+
+enum status {
+    STATUS_OK,
+    STATUS_REQUEST_VERSION,
+    STATUS_NO_SAMPLES,
+    STATUS_SAMPLE_SIZE,
+    STATUS_TOO_FEW_SAMPLES,
+};
+
+struct totals {
+    uint32_t steps;
+    uint32_t correct;
+    uint32_t selected;
+    float loss;
+};
+
+static uint32_t check_inputs(void)
+{
+    const struct sample_store *store = sample_store();
+    const uint32_t needed = run_request.evaluate_at_end > run_request.evaluate_each_epoch
+                                ? run_request.evaluate_at_end
+                                : run_request.evaluate_each_epoch;
+    if (run_request.version != RUN_REQUEST_VERSION) {
+        return STATUS_REQUEST_VERSION;
+    }
+    if (store->magic != SAMPLE_STORE_MAGIC) {
+        return STATUS_NO_SAMPLES;
+    }
+    if (store->sample_elements != plan.input.elements) {
+        return STATUS_SAMPLE_SIZE;
+    }
+    if (store->order_count < run_request.steps || store->test_count < needed) {
+        return STATUS_TOO_FEW_SAMPLES;
+    }
+    return STATUS_OK;
+}
+
+static void record_start(void)
+{
+    record_begin("start");
+    record_text("plan", plan.hash);
+    record_number("steps", run_request.steps);
+    record_end();
+}
+
+static void record_step(uint32_t number, const struct step *step)
+{
+    record_begin("step");
+    record_number("n", number);
+    record_float("loss", step->loss);
+    record_number("ok", step->correct);
+    record_list_begin("k");
+    for (uint32_t i = 0; i < plan.trained_count; i++) {
+        record_list_number(plan.trained[i]->selection->count);
+    }
+    record_list_end();
+    record_end();
+}
+
+static void record_update(uint32_t number)
+{
+    record_begin("update");
+    record_number("n", number);
+    record_number("state", trainer_state_checksum());
+    record_end();
+}
+
+static void record_epoch(uint32_t number, const struct totals *totals)
+{
+    record_begin("epoch");
+    record_number("n", number);
+    record_float("loss", totals->loss / (float)totals->steps);
+    record_number("ok", totals->correct);
+    record_number("selected", totals->selected);
+    record_end();
+}
+
+static void evaluate(struct step *step, uint32_t number, uint32_t samples)
+{
+    const uint32_t first = sample_store()->train_count;
+    uint32_t correct = 0;
+    float loss = 0.0f;
+    for (uint32_t i = 0; i < samples; i++) {
+        trainer_evaluate(step, first + i);
+        correct += step->correct;
+        loss += step->loss;
+    }
+    marker(PHASE_IO, NO_LAYER);
+    record_begin("eval");
+    record_number("n", number);
+    record_number("ok", correct);
+    record_number("of", samples);
+    record_float("loss", loss);
+    record_end();
+}
+
+static void add_step(struct totals *totals, const struct step *step)
+{
+    totals->steps++;
+    totals->correct += step->correct;
+    totals->loss += step->loss;
+    for (uint32_t i = 0; i < plan.trained_count; i++) {
+        totals->selected += plan.trained[i]->selection->count;
+    }
+}
+
+static void train(struct step *step)
+{
+    const struct sample_store *store = sample_store();
+    const uint32_t *order = (const uint32_t *)(const void *)((const uint8_t *)store + store->order_offset);
+    struct totals totals = {0, 0, 0, 0.0f};
+    uint32_t in_minibatch = 0;
+    for (uint32_t number = 1; number <= run_request.steps; number++) {
+        const bool ends_epoch = run_request.epoch_steps > 0 && number % run_request.epoch_steps == 0;
+        in_minibatch++;
+        /* The last minibatch of an epoch may be smaller. */
+        const bool closes = in_minibatch == run_request.batch_size || ends_epoch;
+        step->batch_size = in_minibatch;
+        trainer_step(step, order[number - 1], closes);
+        marker(PHASE_IO, NO_LAYER);
+        add_step(&totals, step);
+        if (number <= run_request.record_steps) {
+            record_step(number, step);
+            if (closes) {
+                record_update(number);
+            }
+        }
+        if (closes) {
+            in_minibatch = 0;
+        }
+        if (ends_epoch) {
+            record_epoch(number, &totals);
+            totals = (struct totals){0, 0, 0, 0.0f};
+            if (run_request.evaluate_each_epoch > 0) {
+                evaluate(step, number, run_request.evaluate_each_epoch);
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    port_start();
+    const uint32_t status = check_inputs();
+    if (status != STATUS_OK) {
+        finish(status);
+    }
+    trainer_reset();
+    marker(PHASE_IO, NO_LAYER);
+    record_start();
+    struct step step = {
+        .policy = run_request.policy,
+        .learning_rate = run_request.learning_rate,
+        .min_ratio = run_request.min_ratio,
+        .max_ratio = run_request.max_ratio,
+        .range_smoothing = run_request.range_smoothing,
+        .weight_slack = run_request.weight_slack,
+    };
+    train(&step);
+    if (run_request.evaluate_at_end > 0) {
+        evaluate(&step, run_request.steps, run_request.evaluate_at_end);
+    }
+#ifdef HARNESS_OBSERVE
+    observe_record();
+#endif
+    record_begin("end");
+    record_number("n", run_request.steps);
+    record_number("state", trainer_state_checksum());
+    record_end();
+    finish(STATUS_OK);
+}

@@ -1,0 +1,75 @@
+#include "trainer/trainer.h"
+
+#include <string.h>
+
+#include "numeric/affine.h"
+#include "trainer/marker.h"
+#include "trainer/observe.h"
+#include "trainer/phase.h"
+#include "trainer/sample_store.h"
+
+void trainer_reset(void)
+{
+    memcpy(arena, plan.initial_state, plan.initial_bytes);
+    memset(arena + plan.initial_bytes, 0, plan.state_bytes - plan.initial_bytes);
+}
+
+static void load_sample(struct step *step, uint32_t index)
+{
+    const struct sample_store *store = sample_store();
+    const uint8_t *base = (const uint8_t *)store;
+    const uint32_t elements = store->sample_elements;
+    const uint8_t *sample = base + store->samples_offset + index * elements * store->element_bytes;
+    step->label = base[store->labels_offset + index];
+    if (store->element_bytes == sizeof(float) || plan.input.quant != NULL) {
+        memcpy(plan.input.data, sample, elements * store->element_bytes);
+        return;
+    }
+    float *input = plan.input.data;
+    for (uint32_t i = 0; i < elements; i++) {
+        input[i] = (float)((int32_t)sample[i] - store->zero_point) * store->scale;
+    }
+}
+
+static void run_operations(const struct operations *operations, struct step *step)
+{
+    for (uint32_t i = 0; i < operations->count; i++) {
+        const struct operation *operation = &operations->list[i];
+        marker(step->training ? operation->phase : PHASE_EVALUATE, operation->layer);
+        operation->run(operation->params, step);
+#ifdef HARNESS_OBSERVE
+        observe(operation);
+#endif
+    }
+}
+
+void trainer_step(struct step *step, uint32_t sample, bool closes_minibatch)
+{
+    step->training = true;
+    marker(PHASE_LOAD, NO_LAYER);
+    load_sample(step, sample);
+    run_operations(&plan.forward, step);
+    run_operations(&plan.loss, step);
+    run_operations(&plan.backward, step);
+    if (closes_minibatch) {
+        run_operations(&plan.update, step);
+    }
+}
+
+void trainer_evaluate(struct step *step, uint32_t index)
+{
+    step->training = false;
+    marker(PHASE_EVALUATE, NO_LAYER);
+    load_sample(step, index);
+    run_operations(&plan.forward, step);
+    run_operations(&plan.loss, step);
+}
+
+uint32_t trainer_state_checksum(void)
+{
+    uint32_t hash = 2166136261u;
+    for (uint32_t i = 0; i < plan.state_bytes; i++) {
+        hash = (hash ^ arena[i]) * 16777619u;
+    }
+    return hash;
+}

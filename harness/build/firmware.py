@@ -1,0 +1,140 @@
+"""Builds of the firmware through CMake, cached by the content they depend on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from harness.assets import asset_dir, cache_dir, content_hash
+from harness.errors import BudgetError, BuildError, MissingToolError
+
+_CROSS_COMPILER = "arm-none-eabi-gcc"
+_INSTALL = {
+    "cmake": "apt-get install --no-install-recommends cmake",
+    "ninja": "apt-get install --no-install-recommends ninja-build",
+    "cc": "apt-get install --no-install-recommends gcc libc6-dev",
+    _CROSS_COMPILER: "apt-get install --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi",
+}
+_OVERFLOW = re.compile(r"region `(RAM|FLASH)' overflowed by (\d+) bytes")
+_SHOWN_LINES = 30
+
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+@dataclass(frozen=True)
+class Build:
+    """A finished build: the executable, its map file (None for the twin), and how it was compiled."""
+
+    executable: Path
+    map_file: Path | None
+    compiler: str
+    flags: str
+
+
+def _require(tool: str) -> None:
+    if shutil.which(tool) is None:
+        raise MissingToolError(f"{tool} is not installed; install it with: {_INSTALL[tool]}")
+
+
+@cache
+def _compiler_version(compiler: str) -> str:
+    _require(compiler)
+    return subprocess.run([compiler, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
+
+
+@cache
+def _sources_hash() -> str:
+    root = asset_dir("firmware")
+    files = sorted(path for path in root.rglob("*") if path.is_file() and "tests" not in path.relative_to(root).parts)
+    return content_hash([part for path in files for part in (str(path.relative_to(root)).encode(), path.read_bytes())])
+
+
+def _run(command: list[str], what: str) -> None:
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if finished.returncode == 0:
+        return
+    output = finished.stdout + finished.stderr
+    if overflow := _OVERFLOW.search(output):
+        region, excess = overflow.groups()
+        raise BudgetError(f"the firmware does not fit the {region} budget: {excess} bytes too large")
+    shown = "\n".join(output.splitlines()[-_SHOWN_LINES:])
+    raise BuildError(f"{what} failed: {' '.join(command)}\n{shown}")
+
+
+def _compile_flags(folder: Path) -> str:
+    """Return the flags of trainer.c as CMake used them, without paths."""
+    commands = json.loads((folder / "compile_commands.json").read_text())
+    command = next(entry["command"] for entry in commands if entry["file"].endswith("trainer/trainer.c"))
+    flags = [word for word in command.split()[1:] if word.startswith("-") and "/" not in word]
+    return " ".join(word for word in flags if word not in ("-o", "-c"))
+
+
+def build_firmware(preset: str, files: dict[str, str], optimization: str = "-O2") -> Build:
+    """Build the firmware with a CMake preset and the generated `files` (plan.c, memory.ld).
+
+    Raises MissingToolError, BuildError, or BudgetError when the linker finds a region too small.
+    """
+    cross = not preset.startswith("host")
+    compiler = _CROSS_COMPILER if cross else "cc"
+    for tool in ("cmake", "ninja", compiler):
+        _require(tool)
+    version = _compiler_version(compiler)
+    parts = [_sources_hash(), preset, version, optimization, *(text for item in sorted(files.items()) for text in item)]
+    key = content_hash([part.encode() for part in parts])
+    folder = cache_dir() / "builds" / f"{preset}-{key}"
+    with _locks[key]:
+        if not folder.is_dir():
+            _build(preset, files, optimization, folder)
+    notes = json.loads((folder / "build.json").read_text())
+    return Build(
+        executable=folder / ("firmware.elf" if cross else "twin"),
+        map_file=folder / "firmware.map" if cross else None,
+        compiler=version,
+        flags=notes["flags"],
+    )
+
+
+def _build(preset: str, files: dict[str, str], optimization: str, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as temporary:
+        work = Path(temporary)
+        plan, tree, done = work / "plan", work / "tree", work / "done"
+        plan.mkdir()
+        done.mkdir()
+        for name, text in files.items():
+            (plan / name).write_text(text)
+        source = asset_dir("firmware")
+        _run(
+            [
+                "cmake",
+                "--preset",
+                preset,
+                "-S",
+                str(source),
+                "-B",
+                str(tree),
+                f"-DHARNESS_PLAN_DIR={plan}",
+                f"-DHARNESS_OPTIMIZATION={optimization}",
+            ],
+            "configuring the firmware",
+        )
+        _run(["cmake", "--build", str(tree)], "building the firmware")
+        shutil.copy2(tree / "firmware", done / ("twin" if preset.startswith("host") else "firmware.elf"))
+        if (tree / "firmware.map").is_file():
+            shutil.copy2(tree / "firmware.map", done)
+        shutil.copy2(plan / "plan.c", done)
+        (done / "build.json").write_text(json.dumps({"flags": _compile_flags(tree)}))
+        try:
+            os.rename(done, folder)  # noqa: PTH104 - a folder that is there already must not be replaced
+        except OSError:
+            if not folder.is_dir():
+                raise

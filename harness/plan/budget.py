@@ -1,0 +1,44 @@
+"""Does a plan fit its RAM budget, and if not, what takes the memory and what would fit."""
+
+from __future__ import annotations
+
+from harness.errors import BudgetError
+from harness.plan.plan import Plan, make_plan
+
+LARGEST_SHOWN = 4
+
+
+def _alternatives(plan: Plan, available_bytes: int) -> str:
+    """Name the plans of the same network that would fit: fewer trained layers, the other data type."""
+    found: list[str] = []
+    dtypes = [plan.dtype] if plan.dtype == "uint8" else [plan.dtype, "uint8"]
+    for dtype in dtypes:
+        start = plan.trained_layers - 1 if dtype == plan.dtype else plan.trained_layers
+        for layers in range(start, 0, -1):
+            candidate = make_plan(plan.network, dtype, layers)  # type: ignore[arg-type]
+            if candidate.arena_bytes <= available_bytes:
+                kind = "" if dtype == plan.dtype else f"dtype {dtype} with "
+                found.append(f"{kind}trainable_layers: {layers} ({candidate.arena_bytes} bytes)")
+                break
+    return " or ".join(found) if found else "no smaller plan of this network; choose a smaller network"
+
+
+def check_ram(plan: Plan, budget_bytes: int, stack_bytes: int, where: str) -> None:
+    """Raise BudgetError when arena and stack exceed the budget; `where` is the file position of the budget."""
+    needed = plan.arena_bytes + stack_bytes
+    if needed <= budget_bytes:
+        return
+    peak = plan.peak_operation()
+    alive = [
+        tensor
+        for tensor in plan.tensors
+        if tensor.inside is None
+        and (tensor.place == "state" or (tensor.place == "step" and tensor.first <= peak <= tensor.last))
+    ]
+    largest = sorted(alive, key=lambda tensor: -tensor.padded_bytes)[:LARGEST_SHOWN]
+    listed = ", ".join(f"{tensor.name} {tensor.padded_bytes}" for tensor in largest)
+    raise BudgetError(
+        f"{where}: memory.ram_budget: the plan needs {needed} bytes (arena {plan.arena_bytes}, stack {stack_bytes}), "
+        f"{needed - budget_bytes} more than the budget of {budget_bytes}; largest tensors: {listed}; "
+        f"what would fit: {_alternatives(plan, budget_bytes - stack_bytes)}"
+    )
