@@ -37,21 +37,24 @@ _SHA256 = {
 }
 
 
-def find_files() -> Path:
-    """Return the folder with the four files: the system's, else the cache's, fetched when it is not there yet.
+def _cached() -> Path:
+    return cache_dir() / "datasets" / "fashion-mnist"
 
-    Raises MissingToolError, naming the command that installs the package, when it cannot be fetched.
-    """
-    cached = cache_dir() / "datasets" / "fashion-mnist"
-    for folder in (SYSTEM_DIR, cached):
+
+def find_files() -> Path | None:
+    """Return the folder with the four files, the system's or else the cache's; None when they are in neither."""
+    for folder in (SYSTEM_DIR, _cached()):
         if all((folder / name).is_file() for name in _FILES):
             return folder
-    _fetch(cached)
-    return cached
+    return None
 
 
-def _fetch(target: Path) -> None:
-    """Download and unpack the Debian package, which needs no root, and keep its four files in `target`."""
+def _fetch() -> Path:
+    """Download and unpack the Debian package, which needs no root; return the folder of the cache with its four files.
+
+    Raises MissingToolError, naming the command that installs the package, when that fails.
+    """
+    target = _cached()
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise MissingToolError(
@@ -73,6 +76,7 @@ def _fetch(target: Path) -> None:
                     f"dataset fashion-mnist: {name} is not in {packages[0].name}; install it with: {_INSTALL}"
                 )
             write_atomically(target / name, (unpacked / name).read_bytes())
+    return target
 
 
 def _run(command: list[str], folder: Path) -> None:
@@ -117,7 +121,7 @@ def _read(folder: Path) -> tuple[Images, Labels, Images, Labels]:
 
 def load(info: DatasetInfo, train: int, test: int, seed: int) -> SampleSet:
     """Return stratified seeded parts of the published training and test samples; real values are 0..1."""
-    train_x, train_y, test_x, test_y = _read(find_files())
+    train_x, train_y, test_x, test_y = _read(find_files() or _fetch())
     first, second = stratified_order(train_y, seed)[:train], stratified_order(test_y, seed)[:test]
     return SampleSet(
         info, train_x[first], train_y[first], test_x[second], test_y[second], scale=1 / _LARGEST_VALUE, zero_point=0

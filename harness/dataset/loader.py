@@ -12,6 +12,11 @@ from harness.errors import InputError
 _LOADERS = {"digits": digits.load, "fashion-mnist": fashion_mnist.load}
 
 
+def is_present(name: str) -> bool:
+    """Return whether the data set can be loaded without fetching it."""
+    return name != "fashion-mnist" or fashion_mnist.find_files() is not None
+
+
 @lru_cache(maxsize=4)
 def load_dataset(name: str, train: int, test: int, seed: int) -> SampleSet:
     """Return `train` training and `test` test samples of the data set `name`, drawn with `seed`.

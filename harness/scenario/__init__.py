@@ -1,6 +1,8 @@
 """Scenarios: the schema, the reader with line numbers, the matrix."""
 
+from harness.scenario.json_schema import json_schema
 from harness.scenario.reader import read_scenarios
+from harness.scenario.reference import reference
 from harness.scenario.schema import (
     DatasetChoice,
     EngineChoice,
@@ -21,5 +23,7 @@ __all__ = [
     "Scenario",
     "Training",
     "Update",
+    "json_schema",
     "read_scenarios",
+    "reference",
 ]

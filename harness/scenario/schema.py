@@ -191,7 +191,9 @@ class Scenario(_Section):
         description="short name of letters, digits, `.`, `_` and `-`; stands in labels and file names",
         examples=["quickstart"],
     )
-    description: str = Field("", max_length=2000, description="what the scenario shows, for people", examples=["..."])
+    description: str = Field(
+        "", max_length=2000, description="what the scenario shows, for people", examples=["What does uint8 cost?"]
+    )
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
         default_factory=list, max_length=32, description="words to select scenarios by", examples=[["nightly", "small"]]
     )

@@ -1,0 +1,72 @@
+"""The command line: one command a file; the only place that prints or exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from harness import __version__
+from harness.cli import doctor, schema, validate
+from harness.errors import EXIT_FAILURE, HarnessError
+
+app = typer.Typer(
+    name="harness",
+    help="Benchmark on-device training on emulated Cortex-M microcontrollers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("validate")(validate.validate)
+app.command("schema")(schema.schema)
+app.command("doctor")(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"harness {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Benchmark on-device training on emulated Cortex-M microcontrollers."""
+
+
+def main() -> None:
+    """Run the command line; errors become one message on stderr and an exit status.
+
+    With HARNESS_DEBUG set, they keep their traceback.
+    """
+    try:
+        app()
+    except BrokenPipeError:
+        _leave_quietly()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except HarnessError as error:
+        _fail(str(error), error, error.exit_status)
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        _fail(what, error, EXIT_FAILURE)
+    except Exception as error:
+        _fail(f"internal error: {type(error).__name__}: {error} (HARNESS_DEBUG=1 shows where)", error, EXIT_FAILURE)
+
+
+def _fail(message: str, error: Exception, exit_status: int) -> None:
+    if os.environ.get("HARNESS_DEBUG"):
+        raise error
+    typer.echo(message, err=True)
+    sys.exit(exit_status)
+
+
+def _leave_quietly() -> None:
+    """End after the reader of the output went away, without a complaint from Python's own flush."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(EXIT_FAILURE)

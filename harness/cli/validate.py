@@ -1,0 +1,35 @@
+"""`harness validate`: check scenario files without running them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import InputError
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Scenario files (YAML).", show_default=False)],
+    show_runs: Annotated[bool, typer.Option("--runs", help="List the runs that the matrix expands to.")] = False,
+) -> None:
+    """Check scenario files without running them.
+
+    Every error is one line, file:line:column: key: what is wrong. The exit status is 2 when there are any.
+    """
+    from harness.scenario import read_scenarios
+
+    complaints: list[str] = []
+    for file in files:
+        try:
+            scenarios = read_scenarios(file)
+        except InputError as error:
+            complaints += error.lines
+            continue
+        typer.echo(f"{file}: ok, {len(scenarios)} run{'' if len(scenarios) == 1 else 's'}")
+        if show_runs:
+            for scenario in scenarios:
+                typer.echo(f"  {scenario.label}")
+    if complaints:
+        raise InputError(*complaints)
