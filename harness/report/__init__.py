@@ -1,6 +1,28 @@
 """Reports of a suite: the terminal table, plots and one HTML page."""
 
-from harness.report.pareto import pareto_front
-from harness.report.table import print_table, table_text
+from collections.abc import Sequence
+from pathlib import Path
 
-__all__ = ["pareto_front", "print_table", "table_text"]
+from harness.assets import write_atomically
+from harness.report.page import render_page, write_page
+from harness.report.pareto import pareto_front
+from harness.report.plot import suite_plots, write_plots
+from harness.report.suite import Suite
+from harness.report.table import print_table, table_text
+from harness.result import Document
+
+PAGE = "report.html"
+PLOTS = "plots"
+
+
+def write_report(folder: Path, documents: Sequence[Document]) -> Path:
+    """Write `report.html` and `plots/*.svg, *.png` of `documents` into `folder`; return the page's path."""
+    suite = Suite(documents)
+    plots = suite_plots(suite)
+    write_plots(folder / PLOTS, plots)
+    page = folder / PAGE
+    write_atomically(page, render_page(suite, plots).encode())
+    return page
+
+
+__all__ = ["pareto_front", "print_table", "table_text", "write_page", "write_plots", "write_report"]

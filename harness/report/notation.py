@@ -37,6 +37,14 @@ def prefixed(value: float) -> str:
     return significant(value)
 
 
+def tick(value: float) -> str:
+    """Return the number at a tick of an axis, as short as it can be: `0.5`, `400 k`, `1.2 M`."""
+    for factor, prefix in _PREFIXES:
+        if value >= factor:
+            return f"{value / factor:g} {prefix}"
+    return f"{value:g}"
+
+
 def percent(share: float, decimals: int = 1) -> str:
     """Return a share of 0..1 in per cent: `95.1 %`."""
     return f"{share * 100:.{decimals}f} %"

@@ -155,10 +155,12 @@ class Suite:
         words = [self.setting(index, name) for name in self.varying]
         return ", ".join(words) or notation.plain(self.documents[index].run.label or self.documents[index].run.id, 80)
 
-    def model_line(self, column: str) -> str:
-        """Return the models behind the estimates in `column`, with their errors: `m4-table (±15 %)`."""
+    def model_line(self, column: str, platform: str | None = None) -> str:
+        """Return the models behind the estimates in `column`, of one platform or all: `m4-table (±15 %)`."""
         found: dict[tuple[str, str], None] = {}
-        for document in self.ok:
+        for index, document in enumerate(self.documents):
+            if document.status != "ok" or platform not in (None, self.setting(index, "platform")):
+                continue
             estimate: Estimate = getattr(document.estimates, column)
             found[(notation.plain(estimate.model, 80), notation.plain(estimate.error, 80))] = None
         return ", ".join(f"{model} ({error})" for model, error in found)

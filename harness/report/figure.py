@@ -1,0 +1,125 @@
+"""Matplotlib figures that come out the same in every bit, as SVG and as PNG."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.report import palette
+
+_PNG_DPI = 160
+_STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": palette.MUTED,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": palette.INK,
+    "axes.labelsize": 9.5,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.facecolor": palette.SURFACE,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "grid.color": palette.GRID,
+    "grid.linewidth": 0.7,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "legend.title_fontsize": 8.5,
+    "lines.markersize": 7,
+    "svg.fonttype": "none",
+    "text.color": palette.INK,
+    "text.parse_math": False,  # labels come from scenario files: a dollar sign is a dollar sign
+    "xtick.color": palette.MUTED,
+    "xtick.labelcolor": palette.INK,
+    "xtick.labelsize": 8.5,
+    "ytick.color": palette.MUTED,
+    "ytick.labelcolor": palette.INK,
+    "ytick.labelsize": 8.5,
+}
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw and save inside this: sets the style of all plots, whatever the user's Matplotlib settings are."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the SVG has the text, not the glyph
+        yield
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One finished plot. `hints` are texts by the id of the mark (`gid`) in `svg` that they belong to."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+    png: bytes = field(repr=False)
+    wide: bool = False
+    hints: Mapping[str, str] = field(default_factory=dict)
+
+    def inline(self) -> str:
+        """Return the SVG as an element of a page: light and dark, its ids its own, hints as tooltips."""
+        body = self.svg[self.svg.index("<svg") :]
+        body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+        for mark, hint in self.hints.items():
+            body = body.replace(f'<g id="{mark}">', f'<g id="{mark}" class="mark"><title>{escape(hint)}</title>', 1)
+        prefix = f"{self.name}-"
+        body = re.sub(r'(<[^<>]*?\sid=")', rf"\g<1>{prefix}", body)
+        body = re.sub(r'((?:xlink:href|href)="#)', rf"\g<1>{prefix}", body)
+        body = body.replace("url(#", f"url(#{prefix}")
+        head, rest = body.split(">", 1)
+        view = re.search(r'viewBox="[^"]*"', head)
+        assert view is not None, "Matplotlib writes a view box"
+        label = escape(f"{self.title}. {self.caption}", quote=True)
+        # Inside HTML an SVG needs no namespace declarations.
+        rest = rest.replace("xlink:href", "href")
+        return palette.themed(f'<svg {view[0]} role="img" aria-label="{label}">{rest}')
+
+
+def finish(
+    figure: Figure, name: str, title: str, caption: str, hints: Mapping[str, str] | None = None, *, wide: bool = False
+) -> Plot:
+    """Return `figure` as a plot, without date or random ids, so that equal results give equal files."""
+    vector, raster = io.StringIO(), io.BytesIO()
+    mpl.rcParams["svg.hashsalt"] = name
+    figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
+    figure.savefig(raster, format="png", dpi=_PNG_DPI, metadata={"Software": None})
+    return Plot(name, title, caption, vector.getvalue(), raster.getvalue(), wide, hints or {})
+
+
+def head(axes: Axes, title: str, below: str = "") -> None:
+    """Put a title, and a quieter line below it, over the left edge of `axes`."""
+    axes.annotate(
+        title,
+        (0, 1),
+        (0, 20 if below else 8),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=10.5,
+        fontweight="bold",
+    )
+    if below:
+        axes.annotate(
+            below,
+            (0, 1),
+            (0, 8),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=8,
+            color=palette.MUTED,
+        )

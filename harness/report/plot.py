@@ -1,0 +1,31 @@
+"""All plots of a suite, and their files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.assets import write_atomically
+from harness.report.figure import Plot
+from harness.report.scatter import tradeoff_plot
+from harness.report.stack import arena_plot, layer_plot, phase_plot
+from harness.report.suite import TRADEOFFS, Suite
+
+
+def suite_plots(suite: Suite) -> list[Plot]:
+    """Return every plot of `suite`; none when no run came to its end."""
+    if not suite.ok:
+        return []
+    scatters = [tradeoff_plot(suite, tradeoff) for tradeoff in TRADEOFFS]
+    return [*scatters, arena_plot(suite), phase_plot(suite), layer_plot(suite)]
+
+
+def write_plots(folder: Path, plots: Sequence[Plot]) -> list[Path]:
+    """Write `plots` into `folder` as SVG and PNG, and return the files."""
+    files = []
+    for plot in plots:
+        for ending, data in (("svg", plot.svg.encode()), ("png", plot.png)):
+            path = folder / f"{plot.name}.{ending}"
+            write_atomically(path, data)
+            files.append(path)
+    return files

@@ -1,0 +1,192 @@
+"""Stacked bars, one a run: where the cycles of a training step go, and what the arena holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from harness.report import notation, palette
+from harness.report.figure import Plot, drawing, finish, head
+from harness.report.suite import Suite
+from harness.result import NO_LAYER
+
+_WIDTH_IN = 6.6
+_BAR_IN = 0.25
+_TOP_IN = 0.42
+_AXIS_IN = 0.58
+_GAPS = "gaps"
+
+
+@dataclass(frozen=True)
+class _Bar:
+    label: str
+    parts: Mapping[str, float]
+    end: str
+    tick: float | None = None
+
+
+@dataclass(frozen=True)
+class _Panel:
+    title: str
+    axis: str
+    bars: Sequence[_Bar]
+
+
+def phase_plot(suite: Suite) -> Plot:
+    """Return the estimated cycles of a training step by phase, a panel a platform."""
+    return _cycle_plot(suite, "cycles-by-phase", "Cycles per step by phase", by_layer=False)
+
+
+def layer_plot(suite: Suite) -> Plot:
+    """Return the estimated cycles of a training step by layer over all phases, a panel a platform."""
+    return _cycle_plot(suite, "cycles-by-layer", "Cycles per step by layer", by_layer=True)
+
+
+def _cycle_plot(suite: Suite, name: str, title: str, *, by_layer: bool) -> Plot:
+    panels: dict[str, list[_Bar]] = {}
+    layers: dict[tuple[int, str], None] = {}
+    phases: dict[str, None] = {}
+    for index, document in enumerate(suite.documents):
+        if document.counts is None or document.estimates is None or document.status != "ok":
+            continue
+        parts: dict[str, float] = {}
+        for part in document.counts.by_layer:
+            layer = "no layer" if part.layer == NO_LAYER else notation.plain(part.layer_name or part.layer, 24)
+            key = layer if by_layer else part.phase
+            parts[key] = parts.get(key, 0.0) + part.cycles_per_step
+            layers[(part.layer, layer)] = None
+            phases[part.phase] = None
+        end = f"≈ {notation.prefixed(document.estimates.cycles_per_step.value)}"
+        platform = suite.setting(index, "platform")
+        panels.setdefault(platform, []).append(_Bar(_label(suite, index, without="platform"), parts, end))
+    if by_layer:
+        inside = palette.sequence(layer for number, layer in sorted(layers) if number != NO_LAYER)
+        colours = inside | {layer: palette.OTHER for number, layer in layers if number == NO_LAYER}
+    else:
+        colours = palette.parts(phases, palette.PHASES)
+    caption = "Estimated cycles of a mean training step; each platform has its own model and scale."
+    drawn = [
+        _Panel(
+            f"{title}, {platform}" if len(panels) > 1 else title,
+            f"estimated cycles per training step, {suite.model_line('cycles_per_step', platform)}",
+            bars,
+        )
+        for platform, bars in panels.items()
+    ]
+    return _stack(drawn, colours, name, title, caption, lambda value: f"≈ {notation.prefixed(value)} cycles")
+
+
+def arena_plot(suite: Suite) -> Plot:
+    """Return the bytes of the arena by category (exact), with the lower bound as a tick.
+
+    Bars that are equal on several platforms are drawn once.
+    """
+    bars: dict[tuple[str, tuple[tuple[str, int], ...], int], tuple[list[str], _Bar]] = {}
+    categories: dict[str, None] = {}
+    for index, document in enumerate(suite.documents):
+        memory = document.memory
+        if memory is None or document.status != "ok":
+            continue
+        sizes = {name: size for name, size in memory.arena_by_category.items() if size}
+        categories.update(dict.fromkeys(sizes))
+        label = _label(suite, index, without="platform")
+        key = (label, tuple(sorted(sizes.items())), memory.arena_bytes)
+        gaps = max(0, memory.arena_bytes - sum(sizes.values()))
+        parts = {name: size / 1024 for name, size in sizes.items()} | ({_GAPS: gaps / 1024} if gaps else {})
+        bar = _Bar(label, parts, notation.kib(memory.arena_bytes), memory.arena_lower_bound_bytes / 1024)
+        bars.setdefault(key, ([], bar))[0].append(suite.setting(index, "platform"))
+    labels = [label for label, _, _ in bars]
+    shown = [
+        bar if labels.count(label) == 1 else _Bar(f"{label}, {'/'.join(places)}", bar.parts, bar.end, bar.tick)
+        for (label, _, _), (places, bar) in bars.items()
+    ]
+    colours = palette.parts(categories, palette.CATEGORIES)
+    if any(_GAPS in bar.parts for bar in shown):
+        colours[_GAPS] = palette.OTHER
+    caption = "Arena at its fullest moment, exact. The tick is the lower bound that no placement can beat."
+    title = "Arena by category"
+    panel = _Panel(title, "arena [KiB], exact", shown)
+    return _stack([panel], colours, "arena-by-category", title, caption, lambda value: notation.kib(value * 1024))
+
+
+def _label(suite: Suite, index: int, without: str) -> str:
+    names = [name for name in suite.varying if name != without]
+    return notation.plain(", ".join(suite.setting(index, name) for name in names) or suite.label(index), 34)
+
+
+def _stack(
+    panels: Sequence[_Panel],
+    colours: Mapping[str, str],
+    name: str,
+    title: str,
+    caption: str,
+    form: Callable[[float], str],
+) -> Plot:
+    """Return horizontal stacked bars, a panel for each entry of `panels`, each with its own scale."""
+    hints: dict[str, str] = {}
+    longest = max((len(bar.label) for panel in panels for bar in panel.bars), default=0)
+    left_in = 0.3 + 0.072 * longest
+    columns = 6
+    legend_in = 0.22 * -(-len(colours) // columns) + 0.1
+    heights = [_TOP_IN + _BAR_IN * len(panel.bars) + _AXIS_IN for panel in panels]
+    height_in = sum(heights) + legend_in
+    with drawing():
+        figure = Figure(figsize=(_WIDTH_IN, height_in))
+        top_in = height_in
+        for number, (panel, panel_in) in enumerate(zip(panels, heights, strict=True)):
+            size = (
+                left_in / _WIDTH_IN,
+                (top_in - panel_in + _AXIS_IN) / height_in,
+                (_WIDTH_IN - left_in - 0.2) / _WIDTH_IN,
+                _BAR_IN * len(panel.bars) / height_in,
+            )
+            top_in -= panel_in
+            axes = figure.add_axes(size)
+            head(axes, panel.title)
+            axes.grid(visible=False, axis="y")
+            widest = 0.0
+            for row, bar in enumerate(panel.bars):
+                start = 0.0
+                for part in colours:
+                    width = bar.parts.get(part, 0.0)
+                    if not width:
+                        continue
+                    mark = f"part{number}x{row}x{list(colours).index(part)}"
+                    axes.barh(
+                        row, width, 0.72, left=start, color=colours[part], edgecolor=palette.SURFACE, linewidth=0.4,
+                        gid=mark,
+                    )[0].set_gid(mark)  # fmt: skip
+                    share = width / sum(bar.parts.values())
+                    hints[mark] = f"{bar.label}: {part} {form(width)} ({notation.percent(share)})"
+                    start += width
+                if bar.tick is not None:
+                    axes.plot([bar.tick, bar.tick], [row - 0.42, row + 0.42], color=palette.INK, linewidth=1.4)
+                axes.annotate(
+                    bar.end, (start, row), (4, 0), textcoords="offset points", va="center", fontsize=8,
+                    color=palette.MUTED,
+                )  # fmt: skip
+                widest = max(widest, start)
+            axes.set_xlim(0, widest * 1.16 or 1.0)
+            axes.set_ylim(len(panel.bars) - 0.5, -0.5)
+            axes.set_yticks(range(len(panel.bars)), [bar.label for bar in panel.bars])
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_visible(False)
+            axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: notation.tick(value)))
+            axes.set_xlabel(panel.axis)
+        figure.legend(
+            handles=[Patch(facecolor=colour, edgecolor="none") for colour in colours.values()],
+            labels=list(colours),
+            loc="lower left",
+            bbox_to_anchor=(0.02, 0.05 / height_in),
+            ncols=columns,
+            borderaxespad=0,
+            handlelength=1.0,
+            handletextpad=0.5,
+            columnspacing=1.3,
+        )
+        return finish(figure, name, title, caption, hints, wide=True)
