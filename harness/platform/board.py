@@ -32,13 +32,18 @@ class Memory(_Strict):
 
 
 class Peripheral(_Strict):
-    """One block of registers; `model` names a device model of the engine, `registers` is plain storage."""
+    """One block of registers; `model` names a device model of the engine, `registers` is plain storage.
+
+    `reset` gives the word at an offset after reset. `ready` gives bits that always read as one, whatever was written:
+    the locks, events and ready flags that firmware waits for.
+    """
 
     name: str
     model: Literal["registers", "nrf-uarte", "pl011", "lpuart"]
     origin: int
     size_bytes: int
     reset: dict[int, int] = {}
+    ready: dict[int, int] = {}
     source: str
 
 
