@@ -123,3 +123,19 @@ def head(axes: Axes, title: str, below: str = "") -> None:
             fontsize=8,
             color=palette.MUTED,
         )
+
+
+def label_axis(axes: Axes, title: str, below: str) -> None:
+    """Name the horizontal axis of `axes`, with a quieter line below that says where its numbers come from."""
+    axes.set_xlabel(title)
+    axes.annotate(
+        below,
+        (0.5, 0),
+        (0, -32),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=7.5,
+        color=palette.MUTED,
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from harness.quantity import format_size
+
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -55,23 +57,27 @@ def kib(size_bytes: float) -> str:
     return f"{size_bytes / 1024:,.1f} KiB"
 
 
-def setting(value: object) -> str:
-    """Return a setting as a reader expects it: `0.1`, `all`, `yes`; a dash for none."""
+def setting(column: str, value: object) -> str:
+    """Return a setting as a reader expects it, by the unit in its column's name: `0.1`, `64 KiB`, `yes`, `-` for none."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int) and column.endswith("_bytes"):
+        return format_size(value)
+    if isinstance(value, int) and column.endswith("_hz"):
+        return f"{value / 1e6:g} MHz"
     if isinstance(value, float):
         return f"{value:g}"
     return plain(value, 60)
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float, digits: int = 3) -> str:
     """Return a duration with a fitting unit: `12.3 s`, `4.2 min`, `1.5 h`."""
     for factor, unit in ((3600.0, "h"), (60.0, "min")):
         if seconds >= 2 * factor:
             return f"{significant(seconds / factor, 2)} {unit}"
-    return f"{significant(seconds)} s"
+    return f"{significant(seconds, digits)} s"
 
 
 def anchor(index: int, text: str) -> str:

@@ -25,6 +25,9 @@ from harness.result import NO_LAYER, Document, Memory
 
 Context = dict[str, Any]
 
+_FAILURES = 10
+"""So many failed runs are named in the overview; the table has all."""
+
 
 @dataclass(frozen=True)
 class _Result:
@@ -72,7 +75,6 @@ _RESULTS = (
     _estimate("cycles/step", "cycles_per_step", notation.prefixed),
     _TIME,
     _ENERGY,
-    _estimate("training", "training_time_s", notation.duration),
     _RAM,
     _Result("flash", lambda one: _memory(one).flash_bytes, notation.kib),
     _Result("stack peak", lambda one: _memory(one).stack_peak_bytes, lambda size: f"{notation.count(size)} B"),
@@ -131,7 +133,7 @@ def _verdict(suite: Suite) -> Context:
         agreed = not differing
         span = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
         rest.append(
-            f"Twin and target agree in every bit over the {span} emulated steps of each run."
+            f"Twin and target agree in every bit over the {span} emulated steps of every finished run."
             if agreed
             else f"Twin and target differ in {len(differing)} of them."
         )
@@ -144,6 +146,15 @@ def _verdict(suite: Suite) -> Context:
         rest.append(f"{len(over)} exceed a budget." if over else "RAM and flash stay within their budgets.")
         agreed = agreed and not over
     return {"good": agreed and not failed, "verdict": head, "verdict_rest": " ".join(rest)}
+
+
+def _failures(suite: Suite, anchors: Sequence[str]) -> Context:
+    failures = [
+        {"label": suite.label(index), "anchor": anchors[index], "reason": notation.plain(document.reason, 400)}
+        for index, document in enumerate(suite.documents)
+        if document.status == "failed"
+    ]
+    return {"failures": failures[:_FAILURES], "more_failures": len(failures[_FAILURES:])}
 
 
 def _cards(suite: Suite, anchors: Sequence[str]) -> list[Context]:
@@ -198,7 +209,7 @@ def _row(suite: Suite, index: int, anchor: str) -> Context:
         if result is _RAM:
             text += f" ({notation.percent(_share(_memory(document).ram_bytes, _memory(document).ram_budget_bytes), 0)})"
         cells.append(_cell(text, kind, result.value(document), hint))
-    return {"cells": cells, "anchor": anchor, "failed": failed}
+    return {"cells": cells, "anchor": anchor, "label": suite.label(index), "failed": failed}
 
 
 def _phase_table(document: Document) -> Context:
@@ -318,7 +329,7 @@ def _provenance(document: Document) -> list[tuple[str, str]]:
         ("seeds", ", ".join(f"{name} {seed}" for name, seed in provenance.seeds.items())),
         ("tools", ", ".join(f"{name} {version}" for name, version in provenance.tools.items())),
         ("host", f"{provenance.host}, Python {provenance.python}"),
-        ("wall time", ", ".join(f"{name} {notation.duration(taken)}" for name, taken in provenance.wall_s.items())),
+        ("wall time", ", ".join(f"{name} {notation.duration(taken, 2)}" for name, taken in provenance.wall_s.items())),
     ]
 
 
@@ -384,6 +395,7 @@ def _page(suite: Suite, plots: Sequence[Plot]) -> Context:
         "title": suite.names or "No runs",
         "subtitle": ", ".join(common),
         **_verdict(suite),
+        **_failures(suite, anchors),
         "cards": _cards(suite, anchors),
         "models": _models(suite),
         "plots": [

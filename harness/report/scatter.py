@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from harness.report import notation, palette
-from harness.report.figure import Plot, drawing, finish, head
+from harness.report.figure import Plot, drawing, finish, head, label_axis
 from harness.report.suite import Suite, Tradeoff
 
 _WIDTH_IN = 4.7
@@ -142,20 +142,9 @@ def _draw(axes: Axes, suite: Suite, tradeoff: Tradeoff, points: Sequence[dict[st
     xs, ys = np.array([point["x"] for point in points]), np.array([point["y"] for point in points])
     _scale(axes, xs, ys)
     axes.set_ylabel("test accuracy [%]")
-    models = "\n".join(_model_lines(suite, tradeoff))
     unit = f"{tradeoff.title} [{tradeoff.unit}]"
-    axes.set_xlabel(f"estimated {unit}" if tradeoff.estimated else f"{unit}, exact")
-    axes.annotate(
-        models,
-        (0.5, 0),
-        (0, -32),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="center",
-        va="top",
-        fontsize=7.5,
-        color=palette.MUTED,
-    )
+    title = f"estimated {unit}" if tradeoff.estimated else f"{unit}, exact"
+    label_axis(axes, title, "\n".join(_model_lines(suite, tradeoff)))
     shapes = palette.shapes(_platforms(suite))
     order = sorted((point for point in points if point["front"]), key=lambda point: (point["x"], point["y"]))
     if order:

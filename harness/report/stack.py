@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,14 +11,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.report import notation, palette
-from harness.report.figure import Plot, drawing, finish, head
+from harness.report.figure import Plot, drawing, finish, head, label_axis
 from harness.report.suite import Suite
 from harness.result import NO_LAYER
 
-_WIDTH_IN = 6.6
+_WIDTH_IN = 5.2
 _BAR_IN = 0.25
 _TOP_IN = 0.42
-_AXIS_IN = 0.58
+_AXIS_IN = 0.62
 _GAPS = "gaps"
 
 
@@ -33,6 +34,7 @@ class _Bar:
 class _Panel:
     title: str
     axis: str
+    note: str
     bars: Sequence[_Bar]
 
 
@@ -72,7 +74,8 @@ def _cycle_plot(suite: Suite, name: str, title: str, *, by_layer: bool) -> Plot:
     drawn = [
         _Panel(
             f"{title}, {platform}" if len(panels) > 1 else title,
-            f"estimated cycles per training step, {suite.model_line('cycles_per_step', platform)}",
+            "estimated cycles per step",
+            f"model: {suite.model_line('cycles_per_step', platform)}",
             bars,
         )
         for platform, bars in panels.items()
@@ -109,7 +112,7 @@ def arena_plot(suite: Suite) -> Plot:
         colours[_GAPS] = palette.OTHER
     caption = "Arena at its fullest moment, exact. The tick is the lower bound that no placement can beat."
     title = "Arena by category"
-    panel = _Panel(title, "arena [KiB], exact", shown)
+    panel = _Panel(title, "arena [KiB], exact", "as planned; the tick is the lower bound", shown)
     return _stack([panel], colours, "arena-by-category", title, caption, lambda value: notation.kib(value * 1024))
 
 
@@ -130,8 +133,9 @@ def _stack(
     hints: dict[str, str] = {}
     longest = max((len(bar.label) for panel in panels for bar in panel.bars), default=0)
     left_in = 0.3 + 0.072 * longest
-    columns = 6
-    legend_in = 0.22 * -(-len(colours) // columns) + 0.1
+    rows = math.ceil(len(colours) / 5)
+    columns = math.ceil(len(colours) / max(1, rows))
+    legend_in = 0.2 * rows + 0.1
     heights = [_TOP_IN + _BAR_IN * len(panel.bars) + _AXIS_IN for panel in panels]
     height_in = sum(heights) + legend_in
     with drawing():
@@ -177,7 +181,7 @@ def _stack(
             axes.spines["left"].set_visible(False)
             axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: notation.tick(value)))
-            axes.set_xlabel(panel.axis)
+            label_axis(axes, panel.axis, panel.note)
         figure.legend(
             handles=[Patch(facecolor=colour, edgecolor="none") for colour in colours.values()],
             labels=list(colours),
@@ -187,6 +191,6 @@ def _stack(
             borderaxespad=0,
             handlelength=1.0,
             handletextpad=0.5,
-            columnspacing=1.3,
+            columnspacing=1.2,
         )
         return finish(figure, name, title, caption, hints, wide=True)

@@ -86,14 +86,14 @@ class Suite:
     def settings(self) -> tuple[dict[str, str], ...]:
         """Return the settings of each run as text by column; `scenario` stands among them."""
         return tuple(
-            {name: notation.setting(value) for name, value in setting_columns(document.settings).items()}
-            | {"scenario": notation.setting(document.run.scenario)}
+            {name: notation.setting(name, value) for name, value in setting_columns(document.settings).items()}
+            | {"scenario": notation.plain(document.run.scenario, 60)}
             for document in self.documents
         )
 
     def setting(self, index: int, column: str) -> str:
         """Return one setting of run `index` as text; a dash when it has none."""
-        return self.settings[index].get(column, notation.setting(None))
+        return self.settings[index].get(column, "-")
 
     @cached_property
     def varying(self) -> tuple[str, ...]:
