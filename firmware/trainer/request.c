@@ -1,6 +1,6 @@
 #include "trainer/request.h"
 
-REQUEST_STORAGE volatile struct run_request run_request = {
+REQUEST_STORAGE struct run_request run_request = {
     .version = RUN_REQUEST_VERSION,
     .steps = 64,
     .record_steps = 64,

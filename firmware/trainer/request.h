@@ -29,13 +29,13 @@ struct run_request {
     float weight_slack;    /* a weight range is kept while it holds all weights and they fill 1 - slack of it */
 };
 
-/* In flash on a target; the twin writes it when it starts. */
+/* In flash on a target, in a file of its own so that no reader can know its values; the twin writes it when it starts. */
 #ifdef HARNESS_TWIN
 #define REQUEST_STORAGE
 #else
 #define REQUEST_STORAGE const
 #endif
 
-extern REQUEST_STORAGE volatile struct run_request run_request;
+extern REQUEST_STORAGE struct run_request run_request;
 
 #endif

@@ -88,7 +88,7 @@ int main(int argc, char **argv)
         fail("wrong size of", argv[1]);
     }
     /* On the target the engine writes the request into memory; here it is written through the same symbol. */
-    memcpy((void *)&run_request, request, sizeof run_request);
+    memcpy(&run_request, request, sizeof run_request);
     free(request);
     store = read_file(argv[2], &size);
     state_path = argv[3];
