@@ -12,7 +12,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _UNITS = {"B": 1, "KB": 1000, "MB": 1000**2, "KiB": 1024, "MiB": 1024**2}
-_SIZE = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,6}))?\s*([A-Za-z]*)")
+_SIZE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,6}))?\s*([A-Za-z]*)")
 _RATIO = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,12})?)\s*(%?)")
 _LARGEST_SIZE_BYTES = 1 << 32
 _SIZE_FORM = "a size such as '64 KiB', '64 KB', '1 MiB' or 65536"

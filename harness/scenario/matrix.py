@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from harness.scenario.choice import one_of
 from harness.scenario.complaint import complaint
 from harness.scenario.document import Document
-from harness.scenario.source import Path, parse_path
+from harness.scenario.source import Path, format_path, parse_path
 from harness.scenario.vocabulary import expandable_keys, value_adapter, walk_keys
 
 MAX_RUNS = 4096
@@ -135,7 +135,7 @@ def _is_expandable(document: Document, key: str, path: Path) -> bool:
         message = "this key cannot be varied; expected a key with a single value, such as training.dtype"
     else:
         message = f"unknown key; {one_of(key, keys)}"
-    document.report(document.keys[path], f"matrix.{key}", message)
+    document.report(document.keys[path], format_path(path), message)
     return False
 
 
