@@ -58,7 +58,7 @@ def kib(size_bytes: float) -> str:
 
 
 def setting(column: str, value: object) -> str:
-    """Return a setting as a reader expects it, by the unit in its column's name: `0.1`, `64 KiB`, `yes`, `-` for none."""
+    """Return a setting as a reader expects it, by the unit in its column's name: `64 KiB`, `yes`, `-` for none."""
     if value is None:
         return "-"
     if isinstance(value, bool):

@@ -13,10 +13,10 @@ from harness.report.suite import TRADEOFFS, Suite
 
 
 def suite_plots(suite: Suite) -> list[Plot]:
-    """Return every plot of `suite`; none when no run came to its end."""
+    """Return every plot of `suite`: none when no run came to its end, no trade-offs when there is nothing to trade."""
     if not suite.ok:
         return []
-    scatters = [tradeoff_plot(suite, tradeoff) for tradeoff in TRADEOFFS]
+    scatters = [tradeoff_plot(suite, tradeoff) for tradeoff in TRADEOFFS] if len(suite.ok) > 1 else []
     return [*scatters, arena_plot(suite), phase_plot(suite), layer_plot(suite)]
 
 

@@ -16,6 +16,7 @@ from harness.report.suite import Suite
 from harness.result import NO_LAYER
 
 _WIDTH_IN = 5.2
+_MARGIN_IN = 0.12
 _BAR_IN = 0.25
 _TOP_IN = 0.42
 _AXIS_IN = 0.62
@@ -132,7 +133,7 @@ def _stack(
     """Return horizontal stacked bars, a panel for each entry of `panels`, each with its own scale."""
     hints: dict[str, str] = {}
     longest = max((len(bar.label) for panel in panels for bar in panel.bars), default=0)
-    left_in = 0.3 + 0.072 * longest
+    left_in = 2 * _MARGIN_IN + 0.068 * longest
     rows = math.ceil(len(colours) / 5)
     columns = math.ceil(len(colours) / max(1, rows))
     legend_in = 0.2 * rows + 0.1
@@ -150,7 +151,7 @@ def _stack(
             )
             top_in -= panel_in
             axes = figure.add_axes(size)
-            head(axes, panel.title)
+            head(axes, panel.title, left_pt=(left_in - _MARGIN_IN) * 72)
             axes.grid(visible=False, axis="y")
             widest = 0.0
             for row, bar in enumerate(panel.bars):
@@ -186,7 +187,7 @@ def _stack(
             handles=[Patch(facecolor=colour, edgecolor="none") for colour in colours.values()],
             labels=list(colours),
             loc="lower left",
-            bbox_to_anchor=(0.02, 0.05 / height_in),
+            bbox_to_anchor=(_MARGIN_IN / _WIDTH_IN, 0.05 / height_in),
             ncols=columns,
             borderaxespad=0,
             handlelength=1.0,
