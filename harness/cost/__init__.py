@@ -1,0 +1,18 @@
+"""What a trace costs: cycles, time, energy and memory. Counts are exact; cycles, time and energy are estimates."""
+
+from harness.cost.cycles import CoreTable, Cycles, core_table, price
+from harness.cost.energy import Energy, energy, time_ms
+from harness.cost.memory import StaticMemory, peak_stack_bytes, static_memory
+
+__all__ = [
+    "CoreTable",
+    "Cycles",
+    "Energy",
+    "StaticMemory",
+    "core_table",
+    "energy",
+    "peak_stack_bytes",
+    "price",
+    "static_memory",
+    "time_ms",
+]
