@@ -3,7 +3,7 @@
 # the project into it. Asks nothing, changes nothing that is in order, and takes a moment when nothing is left to do.
 # A script of its own, because it has to run on a machine that has no make yet.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd -P "$(dirname "${BASH_SOURCE[0]}")"
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() {
@@ -87,6 +87,7 @@ fi
 venv=.venv
 tox='tox>=4.23,<5'
 stamp=$venv/.installed
+installed=0
 wanted=$({ pwd && echo "$tox" && cat pyproject.toml; } | sha256sum)
 
 is_usable_python $venv/bin/python || rm -rf $venv
@@ -102,15 +103,17 @@ if [[ ! -e $stamp || $(<"$stamp") != "$wanted" ]]; then
     export PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1
     quietly $venv/bin/python -m pip install -e . "$tox" || fail "this command failed: $venv/bin/python -m pip install -e ."
     echo "$wanted" >"$stamp"
+    installed=1
 fi
 
 # ---- The command `harness` -------------------------------------------------------------------------------------------
 
 target=$PWD/$venv/bin/harness
+is_on_path() { [[ $(readlink -f "$(command -v harness)") == "$target" ]]; }
 is_ours_to_set() { # free, or a link of ours to a checkout that is gone
     [[ ! -e $1 ]] && { [[ ! -L $1 ]] || [[ $(readlink "$1") == */.venv/bin/harness ]]; }
 }
-place_link() { # the first folder for a user's own programs that is on PATH and writable
+link_command() { # into the first folder for a user's own programs that is on PATH and writable
     local folder link
     for folder in "$HOME/.local/bin" /usr/local/bin; do
         link=$folder/harness
@@ -120,8 +123,8 @@ place_link() { # the first folder for a user's own programs that is on PATH and 
             return
         fi
     done
+    return 1
 }
-if [[ -z ${CI:-} && $(command -v harness) != "$target" ]]; then
-    found=$(readlink -f "$(command -v harness)" || true)
-    [[ $found == "$(readlink -f "$target")" ]] || place_link
+if [[ -z ${CI:-} ]] && ! is_on_path && ! link_command && ((installed)); then
+    say "done; '. $venv/bin/activate' puts the command harness on PATH"
 fi
