@@ -115,7 +115,7 @@ is_ours_to_set() { # free, or a link of ours to a checkout that is gone
 }
 link_command() { # into the first folder for a user's own programs that is on PATH and writable
     local folder link
-    for folder in "$HOME/.local/bin" /usr/local/bin; do
+    for folder in ${HOME:+"$HOME/.local/bin"} /usr/local/bin; do
         link=$folder/harness
         if [[ :$PATH: == *":$folder:"* && -w $folder ]] && is_ours_to_set "$link"; then
             ln -sfn "$target" "$link"
