@@ -73,7 +73,7 @@ def violations(allowed: dict[str, set[str]], package: Path) -> list[str]:
                 continue
             if module is None or target not in allowed.get(module, set()):
                 found.append(f"{path.relative_to(package.parent)}:{line}: {module or PACKAGE} may not import {target}")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def import_cycle(package: Path) -> list[str]:
