@@ -6,12 +6,14 @@ import json
 import signal
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.engine.job import Progress
 from harness.engine.request import RunRequest
 from harness.errors import EngineError
 
@@ -37,8 +39,10 @@ def float_of_bits(bits: int) -> float:
     return float(np.uint32(bits).view(np.float32))
 
 
-def run_twin(executable: Path, request: RunRequest, store: bytes, timeout_s: float) -> TwinRun:
-    """Run the twin to its end.
+def run_twin(
+    executable: Path, request: RunRequest, store: bytes, timeout_s: float, progress: Progress | None = None
+) -> TwinRun:
+    """Run the twin to its end; `progress` learns of every epoch.
 
     Raises EngineError when it fails, crashes or takes longer than `timeout_s`.
     """
@@ -47,19 +51,45 @@ def run_twin(executable: Path, request: RunRequest, store: bytes, timeout_s: flo
         (folder / "request").write_bytes(request.pack())
         (folder / "store").write_bytes(store)
         command = [str(executable), *(str(folder / name) for name in ("request", "store", "state"))]
-        try:
-            finished = subprocess.run(
-                command, capture_output=True, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL
-            )
-        except subprocess.TimeoutExpired:
-            raise EngineError(f"the twin did not end within {timeout_s:g} s") from None
-        if finished.returncode != 0:
-            raise EngineError(f"the twin failed: {_reason(finished.returncode, finished.stderr)}")
-        records = tuple(json.loads(line) for line in finished.stdout.splitlines())
-        return TwinRun(records, (folder / "state").read_bytes())
+        with (folder / "errors").open("w+b") as errors:
+            twin = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+            timer = threading.Timer(timeout_s, twin.kill)
+            timer.start()
+            try:
+                records = _read_records(twin, progress)
+                status = twin.wait()
+            finally:
+                late = not timer.is_alive()
+                timer.cancel()
+                twin.kill()
+                twin.wait()
+            errors.seek(0)
+            complaint = errors.read().decode(errors="replace")[-2000:]
+        if late and status == -signal.SIGKILL:
+            raise EngineError(f"the twin did not end within {timeout_s:g} s")
+        if status != 0:
+            raise EngineError(f"the twin failed: {_reason(status, complaint)}")
+        return TwinRun(tuple(records), (folder / "state").read_bytes())
 
 
-def _reason(status: int, complaint: bytes) -> str:
+def _read_records(twin: subprocess.Popen[bytes], progress: Progress | None) -> list[dict[str, Any]]:
+    assert twin.stdout is not None
+    records = []
+    with twin.stdout as lines:
+        for line in lines:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                if twin.poll() in (0, None):
+                    raise EngineError(f"the twin wrote what is no record: {line[:200]!r}") from None
+                break
+            records.append(record)
+            if progress is not None and record["r"] == "epoch":
+                progress(record["n"])
+    return records
+
+
+def _reason(status: int, complaint: str) -> str:
     if status < 0:
-        return f"{signal.Signals(-status).name}; {complaint.decode(errors='replace')[-2000:]}"
-    return REFUSALS.get(status) or complaint.decode(errors="replace")[-2000:] or f"status {status}"
+        return f"{signal.Signals(-status).name}; {complaint}"
+    return REFUSALS.get(status) or complaint or f"status {status}"

@@ -271,9 +271,7 @@ class _Run:
         # Bounds that no other field holds tell where Unicorn keeps them; unfound, every instruction calls the hook.
         bounds = (0x5A17C0DE5EED0002, 0x5A17C0DE5EED0001)
         handle = self._hook_add(UC_HOOK_CODE, self._hook.on_instruction, *bounds)
-        place = ctypes.string_at(handle, 48).find(struct.pack("<QQ", *bounds))
-        if place >= 0:
-            self._counter.bounds = handle + place
+        self._counter.bounds = _place_of_bounds(handle, bounds)
 
     def _hook_add(self, kind: int, function: Any, begin: int = 1, end: int = 0) -> int:
         handle = ctypes.c_size_t()
@@ -447,6 +445,12 @@ class _Run:
         for begin, end in self._image.code_ranges:
             if self._read_memory(begin, end - begin) != self._image.read(begin, end - begin):
                 raise EngineError(f"self-check: at the end the code of {self._image.describe(begin)} is not the ELF's")
+
+
+def _place_of_bounds(handle: int, bounds: tuple[int, int]) -> int | None:
+    """Return the address at which the hook `handle` holds its bounds, or None if it is not found."""
+    place = ctypes.string_at(handle, 48).find(struct.pack("<QQ", *bounds))
+    return handle + place if place >= 0 else None
 
 
 def _address_of(function: Any) -> int:
