@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.cli import doctor, schema, validate
+from harness.cli import doctor, run, schema, validate
 from harness.errors import EXIT_FAILURE, HarnessError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("run")(run.run)
 app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
@@ -45,7 +46,7 @@ def main() -> None:
     With HARNESS_DEBUG set, they keep their traceback.
     """
     try:
-        app()
+        app(prog_name="harness")
     except BrokenPipeError:
         _leave_quietly()
     except KeyboardInterrupt:
