@@ -14,16 +14,18 @@ def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Scenario files (YAML).", show_default=False)],
     show_runs: Annotated[bool, typer.Option("--runs", help="List the runs that the matrix expands to.")] = False,
 ) -> None:
-    """Check scenario files without running them.
+    """Check scenario files, and the plan of every run against its budget, without building or running anything.
 
     Every error is one line, file:line:column: key: what is wrong. The exit status is 2 when there are any.
     """
+    from harness.pipeline import prepare
     from harness.scenario import read_scenarios
 
     complaints: list[str] = []
     for file in files:
         try:
             scenarios = read_scenarios(file)
+            prepare(scenarios)
         except InputError as error:
             complaints += error.lines
             continue

@@ -113,6 +113,14 @@ class Quantization(_Section):
     smoothing: float = Field(
         0.1, gt=0, le=1, description="weight of the newest minimum and maximum in a tracked range", examples=[0.1]
     )
+    weight_slack: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="a weight range is kept while it holds all weights and they fill 1 - weight_slack of it; at 0 "
+        "every update gives a new range",
+        examples=[0.0],
+    )
     calibration_samples: int = Field(
         64, ge=1, le=65535, description="training samples that calibration looks at", examples=[64]
     )

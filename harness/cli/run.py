@@ -1,0 +1,68 @@
+"""`harness run`: scenario files to results, a table and a report."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import EXIT_FAILURE, InputError
+
+if TYPE_CHECKING:
+    from harness.scenario import Scenario
+
+OUTPUT = Path("out")
+
+
+def _read(files: list[Path]) -> list[Scenario]:
+    from harness.scenario import read_scenarios
+
+    scenarios: list[Scenario] = []
+    complaints: list[str] = []
+    for file in files:
+        try:
+            scenarios += read_scenarios(file)
+        except InputError as error:
+            complaints += error.lines
+    if complaints:
+        raise InputError(*complaints)
+    return scenarios
+
+
+def run(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Scenario files (YAML).", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for results and report; out/NAME when not given.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, max=256, help="Runs at a time; 0: one a processor.")] = 0,
+) -> None:
+    """Run scenarios: train on the twin, emulate the first steps, count, price, and report.
+
+    The exit status is 0 when all runs ended well, 2 for bad input and 3 when a run failed.
+    """
+    scenarios = _read(files)
+    # Slow imports come after the files are known to be good.
+    from rich.console import Console
+
+    from harness.cli.progress import make_progress
+    from harness.pipeline import prepare, run_suite
+    from harness.report import print_table, write_report
+    from harness.result import write_results
+
+    prepared = prepare(scenarios)
+    names = {scenario.name for scenario in scenarios}
+    folder = output or OUTPUT / (names.pop() if len(names) == 1 else "suite")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--output {folder}: {error.strerror}; expected a folder that can be written") from None
+    with make_progress(len(prepared)) as progress:
+        documents = run_suite(prepared, progress, jobs or len(os.sched_getaffinity(0)))
+    write_results(folder, documents)
+    page = write_report(folder, documents)
+    print_table(Console(), documents)
+    typer.echo(f"report: {page}")
+    if any(document.status == "failed" for document in documents):
+        raise typer.Exit(EXIT_FAILURE)

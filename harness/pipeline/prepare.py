@@ -1,0 +1,84 @@
+"""Everything that can be checked before anything is built: the plan of each run, and its budget."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.errors import HarnessError, InputError
+from harness.model import Network
+from harness.plan import Plan, check_ram, make_plan
+from harness.platform import Platform, load_platform
+from harness.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """One run whose plan fits its budget."""
+
+    scenario: Scenario
+    network: Network
+    platform: Platform
+    plan: Plan
+    ram_budget_bytes: int
+    flash_budget_bytes: int
+
+    @property
+    def id(self) -> str:
+        """Return a short name of all settings: the same scenario has the same id everywhere."""
+        text = json.dumps(self.scenario.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def steps_total(self) -> int:
+        """Return the training steps of all epochs."""
+        return self.scenario.dataset.train * self.scenario.training.epochs
+
+    @property
+    def steps_emulated(self) -> int:
+        """Return the training steps that are emulated."""
+        steps = self.scenario.engine.steps
+        return self.steps_total if steps == "all" else int(steps)
+
+
+def _prepare_one(scenario: Scenario) -> PreparedRun:
+    platform = load_platform(scenario.platform)
+    network = scenario.network()
+    training, memory = scenario.training, scenario.memory
+    try:
+        plan = make_plan(
+            network,
+            training.dtype,
+            training.trainable_layers,
+            tracked_activations=training.quantization.activations == "tracked",
+            tracked_errors=training.quantization.errors == "tracked",
+        )
+    except InputError as error:
+        key = "training.trainable_layers" if "trainable_layers" in str(error) else "model"
+        raise InputError(f"{scenario.locate(key)}: {key}: {error}") from None
+    ram = platform.memory("ram").size_bytes
+    flash = platform.memory("flash").size_bytes
+    ram_budget = min(memory.ram_budget or ram, ram)
+    check_ram(plan, ram_budget, memory.stack, scenario.locate("memory.ram_budget"))
+    return PreparedRun(scenario, network, platform, plan, ram_budget, min(memory.flash_budget or flash, flash))
+
+
+def prepare(scenarios: Sequence[Scenario]) -> list[PreparedRun]:
+    """Return the plans of all runs.
+
+    Raises InputError with a line for every run that cannot be planned or does not fit its budget.
+    """
+    prepared: list[PreparedRun] = []
+    problems: dict[str, None] = {}
+    for scenario in scenarios:
+        try:
+            prepared.append(_prepare_one(scenario))
+        except InputError as error:
+            problems[f"{error} (run {scenario.label})"] = None
+        except HarnessError as error:
+            raise type(error)(f"{scenario.label}: {error}") from None
+    if problems:
+        raise InputError(*problems)
+    return prepared

@@ -1,0 +1,347 @@
+"""One run, from its plan to its result document."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+from harness.assets import content_hash
+from harness.build import Build, Image, build_firmware, memory_script, plan_source
+from harness.cost import Cycles, energy, peak_stack_bytes, price, static_memory, time_ms
+from harness.dataset import SampleSet, load_dataset, visiting_order
+from harness.engine.job import Job
+from harness.engine.request import RunRequest, SampleStore
+from harness.engine.twin import TwinRun, float_of_bits, run_twin
+from harness.engine.worker import run_isolated
+from harness.errors import EngineError, HarnessError
+from harness.model import LayerWeights, initial_weights
+from harness.pipeline.agreement import check_agreement
+from harness.pipeline.calibration import calibrate
+from harness.pipeline.observer import Observer, Stage
+from harness.pipeline.once import Once
+from harness.pipeline.prepare import PreparedRun
+from harness.plan import deploy
+from harness.plan.deployment import Affine
+from harness.result import (
+    NO_LAYER,
+    Accuracy,
+    Agreement,
+    Counts,
+    Document,
+    Epoch,
+    Estimate,
+    Estimates,
+    LayerCost,
+    Memory,
+    Run,
+    collect_provenance,
+)
+from harness.trace import Trace
+
+STEP_PHASES = ("load", "forward", "loss", "select", "backward", "update")
+"""The phases that make up a training step; start-up, evaluation and records are not part of its cost."""
+
+TWIN_OPTIMIZATION = "-O3"
+TWIN_TIMEOUT_S = 4 * 3600.0
+
+_LARGEST_UINT8 = 255
+
+
+@dataclass
+class _Work:
+    """What one run has come to so far; what fails keeps what was there."""
+
+    prepared: PreparedRun
+    wall_s: dict[str, float] = field(default_factory=dict)
+    tools: dict[str, str] = field(default_factory=dict)
+    compiler_flags: tuple[str, ...] = ()
+    cycle_model: str = "none"
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.wall_s[name] = self.wall_s.get(name, 0.0) + time.perf_counter() - began
+
+
+class Runner:
+    """Runs prepared runs; what they share (data, calibration, builds, trainings on the twin) is done once."""
+
+    def __init__(self, observer: Observer) -> None:
+        """Tell `observer` what happens."""
+        self._observer = observer
+        self._once = Once()
+
+    def run(self, prepared: PreparedRun) -> Document:
+        """Return the document of a run; what goes wrong makes it a failed one with its reason."""
+        work = _Work(prepared)
+        try:
+            document = self._run(work)
+        except HarnessError as error:
+            document = Document(status="failed", reason=str(error), **self._identity(work))
+        self._observer.finished(document)
+        return document
+
+    def _identity(self, work: _Work) -> dict[str, Any]:
+        prepared = work.prepared
+        scenario, training = prepared.scenario, prepared.scenario.training
+        settings = scenario.model_dump(mode="json", exclude={"name", "description", "tags"})
+        settings |= {"core": prepared.platform.core, "clock_hz": prepared.platform.clock_hz}
+        return {
+            "run": Run(
+                id=prepared.id,
+                scenario=scenario.name,
+                label=scenario.label,
+                tags=tuple(scenario.tags),
+                file=scenario.file,
+            ),
+            "settings": settings,
+            "provenance": collect_provenance(
+                tools=work.tools,
+                compiler_flags=work.compiler_flags,
+                seeds={"dataset": scenario.dataset.seed, "training": training.seed},
+                engine=scenario.engine.name,
+                engine_version=metadata.version("unicorn"),
+                cycle_model=work.cycle_model,
+                wall_s={name: round(seconds, 3) for name, seconds in work.wall_s.items()},
+            ),
+        }
+
+    def _samples(self, prepared: PreparedRun) -> SampleSet:
+        choice = prepared.scenario.dataset
+        arguments = (choice.name, choice.train, choice.test, choice.seed)
+        return self._once.get(("samples", *arguments), lambda: load_dataset(*arguments))
+
+    def _store(self, prepared: PreparedRun) -> SampleStore:
+        samples, training = self._samples(prepared), prepared.scenario.training
+        return SampleStore(
+            train=samples.train_x.reshape(len(samples.train_x), -1),
+            train_labels=samples.train_y,
+            test=samples.test_x.reshape(len(samples.test_x), -1),
+            test_labels=samples.test_y,
+            order=visiting_order(len(samples.train_x), training.epochs, training.seed),
+            scale=samples.scale,
+            zero_point=samples.zero_point,
+        )
+
+    def _plan_source(self, prepared: PreparedRun, store: SampleStore, weights: tuple[LayerWeights | None, ...]) -> str:
+        training = prepared.scenario.training
+        ranges = None
+        if training.dtype == "uint8":
+            samples = min(training.quantization.calibration_samples, len(store.order))
+            key = ("calibration", prepared.network, training.trainable_layers, training.seed, samples)
+            ranges = self._once.get(
+                (*key, prepared.scenario.dataset.model_dump_json()),
+                lambda: calibrate(
+                    prepared.network,
+                    training.trainable_layers,
+                    weights,
+                    store,
+                    samples,
+                    prepared.scenario.engine.timeout_s,
+                ),
+            )
+        low, high = -store.zero_point * store.scale, (_LARGEST_UINT8 - store.zero_point) * store.scale
+        return plan_source(prepared.plan, deploy(prepared.plan, weights, Affine.of_range(low, high), ranges))
+
+    def _build(self, work: _Work, source: str) -> tuple[Build, Build]:
+        prepared = work.prepared
+        platform = prepared.platform
+        memory = memory_script(
+            platform, prepared.ram_budget_bytes, prepared.flash_budget_bytes, prepared.scenario.memory.stack
+        )
+        target = build_firmware(platform.name, {"plan.c": source, "memory.ld": memory})
+        twin = build_firmware("host", {"plan.c": source}, TWIN_OPTIMIZATION)
+        work.tools = {"arm-none-eabi-gcc": target.compiler, "cc": twin.compiler}
+        work.compiler_flags = tuple(target.flags.split())
+        return target, twin
+
+    def _request(self, prepared: PreparedRun) -> RunRequest:
+        """Return the request of the emulated run: its steps, each with a record, and the evaluation behind them."""
+        training = prepared.scenario.training
+        return RunRequest(
+            steps=prepared.steps_emulated,
+            batch_size=training.batch_size,
+            policy=training.update.policy,
+            learning_rate=training.learning_rate,
+            min_ratio=training.update.min_ratio,
+            max_ratio=training.update.max_ratio,
+            range_smoothing=training.quantization.smoothing,
+            weight_slack=training.quantization.weight_slack,
+            epoch_steps=prepared.scenario.dataset.train,
+            record_steps=prepared.steps_emulated,
+            evaluate_at_end=prepared.scenario.engine.evaluate,
+        )
+
+    def _train(self, prepared: PreparedRun, twin: Build, store: SampleStore) -> TwinRun:
+        """Return the whole training on the twin, evaluated after every epoch."""
+        label, total = prepared.scenario.label, prepared.steps_total
+        request = self._request(prepared)
+        request = RunRequest(
+            **{
+                **vars(request),
+                "steps": total,
+                "record_steps": 0,
+                "evaluate_each_epoch": prepared.scenario.dataset.test,
+                "evaluate_at_end": 0,
+            }
+        )
+        data = store.pack()
+        key = ("training", twin.executable, request, content_hash([data]))
+        return self._once.get(
+            key,
+            lambda: run_twin(
+                twin.executable, request, data, TWIN_TIMEOUT_S, lambda done: self._observer.steps(label, done, total)
+            ),
+        )
+
+    def _emulate(
+        self, prepared: PreparedRun, target: Build, twin: Build, store: SampleStore
+    ) -> tuple[Trace, Image, Agreement]:
+        """Return the trace of the first steps; raises AgreementError when the twin does not do exactly the same."""
+        scenario, platform, plan = prepared.scenario, prepared.platform, prepared.plan
+        image = Image(target.executable)
+        request = self._request(prepared)
+        data = store.first_steps(request.steps, request.evaluate_at_end).pack()
+        samples = platform.memory("samples")
+        if len(data) > samples.size_bytes:
+            raise EngineError(
+                f"the samples of {request.steps} steps take {len(data)} bytes; {platform.name} maps "
+                f"{samples.size_bytes} bytes of external flash for them; expected fewer engine.steps"
+            )
+        job = Job(
+            elf=target.executable,
+            platform=platform,
+            writes=((image.symbols["run_request"].address, request.pack()), (samples.origin, data)),
+            reads={"state": (image.symbols["arena"].address, plan.state_bytes)},
+            timeout_s=scenario.engine.timeout_s,
+        )
+        trace = run_isolated(job, lambda done: self._observer.steps(scenario.label, done, request.steps))
+        expected = run_twin(twin.executable, request, data, TWIN_TIMEOUT_S)
+        check_agreement(plan, trace.records, expected.records, trace.memory["state"], expected.state)
+        agreement = Agreement(
+            steps_emulated=request.steps, steps_total=prepared.steps_total, records_equal=True, weights_equal=True
+        )
+        return trace, image, agreement
+
+    def _run(self, work: _Work) -> Document:
+        prepared, observer = work.prepared, self._observer
+        label = prepared.scenario.label
+        observer.stage(label, Stage.CALIBRATE)
+        with work.timed("calibrate"):
+            store = self._store(prepared)
+            weights = initial_weights(prepared.network, prepared.scenario.training.seed)
+            source = self._plan_source(prepared, store, weights)
+        observer.stage(label, Stage.BUILD)
+        with work.timed("build"):
+            target, twin = self._build(work, source)
+        observer.stage(label, Stage.TRAIN)
+        with work.timed("train"):
+            training = self._train(prepared, twin, store)
+        observer.stage(label, Stage.EMULATE)
+        with work.timed("emulate"):
+            trace, image, agreement = self._emulate(prepared, target, twin, store)
+        observer.stage(label, Stage.PRICE)
+        with work.timed("price"):
+            cycles = price(trace, image, prepared.platform)
+            work.cycle_model = cycles.model
+            parts: dict[str, Any] = {
+                "accuracy": _accuracy(prepared, training),
+                "agreement": agreement,
+                "counts": _counts(prepared, trace, cycles),
+                "estimates": _estimates(prepared, trace, cycles),
+                "memory": _memory(prepared, image, trace),
+                "updated_share": _updated_share(prepared, training),
+            }
+        return Document(status="ok", **parts, **self._identity(work))
+
+
+def _accuracy(prepared: PreparedRun, training: TwinRun) -> Accuracy:
+    trained = [record for record in training.records if record["r"] == "epoch"]
+    tested = [record for record in training.records if record["r"] == "eval"]
+    epochs = tuple(
+        Epoch(
+            epoch=number,
+            train_loss=float_of_bits(epoch["loss"]),
+            train_accuracy=epoch["ok"] / prepared.scenario.dataset.train,
+            test_accuracy=test["ok"] / test["of"],
+        )
+        for number, (epoch, test) in enumerate(zip(trained, tested, strict=True), start=1)
+    )
+    last = tested[-1]
+    return Accuracy(
+        test=last["ok"] / last["of"],
+        test_samples=last["of"],
+        loss=float_of_bits(last["loss"]) / last["of"],
+        by_epoch=epochs,
+    )
+
+
+def _updated_share(prepared: PreparedRun, training: TwinRun) -> float:
+    selected = sum(record["selected"] for record in training.records if record["r"] == "epoch")
+    structures = sum(structures.count for structures in prepared.plan.trained)
+    return float(selected / (structures * prepared.steps_total))
+
+
+def _counts(prepared: PreparedRun, trace: Trace, cycles: Cycles) -> Counts:
+    steps = prepared.steps_emulated
+    totals = trace.executions.sum(axis=0)
+    by_layer = tuple(
+        LayerCost(
+            phase=context.phase,
+            layer=context.layer,
+            layer_name="" if context.layer == NO_LAYER else prepared.plan.layers[context.layer].name,
+            instructions_per_step=int(instructions) / steps,
+            cycles_per_step=cycles.by_context_cycles[context] / steps,
+        )
+        for context, instructions in zip(trace.contexts, totals, strict=True)
+        if context.phase in STEP_PHASES
+    )
+    by_phase = {phase: n / steps for phase, n in trace.instructions_by_phase().items() if phase in STEP_PHASES}
+    return Counts(
+        instructions_per_step=sum(by_phase.values()),
+        instructions_total=trace.instructions,
+        by_phase=by_phase,
+        by_layer=by_layer,
+    )
+
+
+def _estimates(prepared: PreparedRun, trace: Trace, cycles: Cycles) -> Estimates:
+    platform, steps, total = prepared.platform, prepared.steps_emulated, prepared.steps_total
+    per_step = sum(cycles.by_phase_cycles.get(phase, 0.0) for phase in STEP_PHASES) / steps
+    cost = energy(per_step, platform)
+    power = f"{cycles.model}, {platform.power.active_mw:g} mW ({platform.power.conditions})"
+    power_error = f"{cycles.error}; power {platform.power.error}"
+    beyond = "" if steps == total else f"; all {total} steps taken to cost what the first {steps} do"
+    return Estimates(
+        cycles_per_step=Estimate(value=per_step, model=cycles.model, error=cycles.error),
+        time_ms_per_step=Estimate(value=time_ms(per_step, platform), model=cycles.model, error=cycles.error),
+        energy_mj_per_step=Estimate(value=cost.energy_mj, model=power, error=power_error),
+        training_time_s=Estimate(value=cost.time_ms * total / 1e3, model=cycles.model, error=cycles.error + beyond),
+        training_energy_mj=Estimate(value=cost.energy_mj * total, model=power, error=power_error + beyond),
+    )
+
+
+def _memory(prepared: PreparedRun, image: Image, trace: Trace) -> Memory:
+    plan, stack = prepared.plan, prepared.scenario.memory.stack
+    static = static_memory(image, prepared.platform)
+    return Memory(
+        arena_bytes=plan.arena_bytes,
+        arena_lower_bound_bytes=plan.lower_bound_bytes,
+        arena_by_category=plan.bytes_by_category(),
+        data_bytes=static.data_bytes,
+        bss_bytes=static.bss_bytes - plan.arena_bytes - stack,
+        stack_reserved_bytes=stack,
+        stack_peak_bytes=peak_stack_bytes(trace, image),
+        ram_bytes=static.ram_bytes,
+        ram_budget_bytes=prepared.ram_budget_bytes,
+        flash_bytes=static.total_flash_bytes,
+        flash_by_section=static.flash_bytes,
+        flash_budget_bytes=prepared.flash_budget_bytes,
+    )
