@@ -102,6 +102,20 @@ def test_validate_reports_every_bad_file_and_ends_with_status_2(tmp_path: Path) 
     assert lines[3].endswith("did you mean 'platform'?")
 
 
+def test_validate_checks_the_plan_of_every_run_against_its_budget(tmp_path: Path) -> None:
+    path = tmp_path / "tight.yaml"
+    path.write_text(
+        "name: tight\nmodel: {name: digits-cnn}\ndataset: {name: digits, train: 100, test: 50}\nplatform: rp2040\n"
+        "matrix: {memory.ram_budget: [64 KiB, 8 KiB]}\n"
+    )
+    result = run("validate", path)
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"{path}:5:38: memory.ram_budget: the plan needs ")
+    assert "what would fit" in line
+    assert "tight[8KiB]" in line
+
+
 def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
     result = run("validate", tmp_path, HARNESS_DEBUG="1")
     assert result.returncode != 0
