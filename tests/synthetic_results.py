@@ -103,7 +103,9 @@ def document(dtype="uint8", ratio=0.1, platform="nrf52840", dataset="digits", **
     cycles = math.fsum(part.cycles_per_step for part in parts)
     time_ms = cycles / clock_hz * 1e3
     model = f"{core}-table"
-    error = {"cortex-m7": "±30 %"}.get(core, "±15 %")
+    error = {"cortex-m7": "+-30 %: dual issue is one factor"}.get(core, "+-15 % for code in zero-wait-state memory")
+    power = f"{model}, {power_mw:g} mW (typical, 3 V (DC/DC on), from flash)"
+    power_error = f"{error}; power typical: +-40 % with workload"
     size = 1 if dtype == "uint8" else 4
     categories = {
         "weights": 3_400 * size,
@@ -144,16 +146,16 @@ def document(dtype="uint8", ratio=0.1, platform="nrf52840", dataset="digits", **
         "estimates": Estimates(
             cycles_per_step=Estimate(value=cycles, model=model, error=error),
             time_ms_per_step=Estimate(value=time_ms, model=model, error=error),
-            energy_mj_per_step=Estimate(value=time_ms * power_mw / 1e3, model=f"{model} x datasheet", error="±40 %"),
+            energy_mj_per_step=Estimate(value=time_ms * power_mw / 1e3, model=power, error=power_error),
             training_time_s=Estimate(value=time_ms * 3.0, model=model, error=error),
-            training_energy_mj=Estimate(value=time_ms * power_mw * 3.0, model=f"{model} x datasheet", error="±40 %"),
+            training_energy_mj=Estimate(value=time_ms * power_mw * 3.0, model=power, error=power_error),
         ),
         "memory": Memory(
             arena_bytes=arena,
             arena_lower_bound_bytes=arena - 96,
             arena_by_category=categories,
             data_bytes=64,
-            bss_bytes=512 + arena,
+            bss_bytes=512,
             stack_reserved_bytes=4096,
             stack_peak_bytes=432 + 40 * size,
             ram_bytes=64 + 512 + arena + 4096,

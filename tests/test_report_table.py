@@ -8,6 +8,7 @@ from rich.console import Console
 from synthetic_results import document, failed, settings, suite
 
 from harness.report import print_table, table_text
+from harness.report.notation import error_figures
 from harness.report.suite import Suite
 
 
@@ -50,7 +51,7 @@ def test_a_row_shows_the_results_of_its_run():
 def test_the_legend_names_each_model_with_its_error():
     text = " ".join(table_text(suite()).split())
     assert "exact: accuracy, instructions, RAM" in text
-    for words in ("cortex-m4f-table (±15 %)", "cortex-m7-table (±30 %)", "cortex-m4f-table x datasheet (±40 %)"):
+    for words in ("cortex-m4f-table (±15 %)", "cortex-m7-table (±30 %)", "cortex-m4f-table, 26.7 mW (±15 % and ±40 %)"):
         assert words in text
 
 
@@ -115,3 +116,21 @@ def test_names_cannot_write_markup_or_escape_sequences():
 
 def test_no_runs_are_said_to_be_none():
     assert table_text([]) == "no runs\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "figures"),
+    [
+        ("+-15 % for code in zero-wait-state memory. Refill (1 to 3 cycles) counts 2.", "±15 %"),
+        ("+-40 %: dual issue is one factor; power typical of one chip: +-20 % with workload", "±40 % and ±20 %"),
+        ("±15 %; power a factor of 1.5 either way: at 133 MHz", "±15 % and factor of 1.5"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_long_error_is_told_by_all_its_figures(error, figures):
+    assert error_figures(error) == figures
+
+
+def test_each_line_of_a_reason_is_told_on_its_own():
+    text = table_text([document(), failed(reason="RAM budget exceeded\n  gradients 13,600\x1b[2J\n  weights 3,400")])
+    assert text.endswith("RAM budget exceeded\n      gradients 13,600 [2J\n      weights 3,400\n")

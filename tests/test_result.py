@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from harness.errors import InputError
 from harness.result import Document, estimated_columns, layer_frame, read_results, result_frame, write_results
 from harness.result.frame import setting_columns
 from harness.result.provenance import git_state
+from harness.scenario import read_scenarios
 
 
 def test_a_failed_run_needs_a_reason():
@@ -84,7 +86,7 @@ def test_exactly_the_estimates_have_a_model_and_an_error_beside_them():
         "training_energy_mj",
     ]
     assert frame["time_ms_per_step_model"].iloc[0] == "cortex-m4f-table"
-    assert frame["time_ms_per_step_error"].iloc[0] == "±15 %"
+    assert frame["time_ms_per_step_error"].iloc[0] == "+-15 % for code in zero-wait-state memory"
 
 
 def test_a_failed_run_does_not_turn_counts_into_floats():
@@ -101,6 +103,13 @@ def test_a_setting_cannot_displace_a_result():
     assert list(row["status"]) == ["failed", "ok"]
     assert row["ram_bytes"].iloc[1] == document().memory.ram_bytes
     assert row["accuracy_test"].iloc[1] == document().accuracy.test
+
+
+def test_the_quickstarts_settings_get_the_columns_that_reports_rely_on():
+    scenario = read_scenarios(Path(__file__).parent.parent / "scenarios" / "quickstart.yaml")[0]
+    columns = setting_columns(scenario.model_dump(mode="json"))
+    assert {"model", "dataset", "dtype", "update_policy", "update_min_ratio", "platform", "epochs"} <= set(columns)
+    assert columns["asked_ram_budget_bytes"] == 65536
 
 
 def test_layers_written_out_in_a_scenario_become_one_column():

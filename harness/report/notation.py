@@ -7,6 +7,7 @@ import re
 
 from harness.quantity import format_size
 
+_FIGURE = re.compile(r"±\s*[0-9.]+\s*%|factor of [0-9.]*[0-9]")
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -78,6 +79,24 @@ def duration(seconds: float, digits: int = 3) -> str:
         if seconds >= 2 * factor:
             return f"{significant(seconds / factor, 2)} {unit}"
     return f"{significant(seconds, digits)} s"
+
+
+def model_name(model: str) -> str:
+    """Return the name of a model without the conditions it gives in brackets, short enough for an axis."""
+    return plain(model.split(" (")[0], 48)
+
+
+def error_figures(error: str) -> str:
+    """Return all the figures of a stated error, `±15 % and ±20 %`; its beginning when it has none."""
+    signed = plain(error, 2000).replace("+-", "±")
+    figures = [" ".join(found.split()) for found in _FIGURE.findall(signed)]
+    return " and ".join(dict.fromkeys(figures)) or plain(signed, 40)
+
+
+def lines(text: str, most: int = 20) -> str:
+    """Return `text` line by line without control characters, cut after `most` lines."""
+    kept = [plain(line, 400) for line in text.splitlines() if line.strip()]
+    return "\n".join(kept[:most] + (["…"] if len(kept) > most else []))
 
 
 def anchor(index: int, text: str) -> str:

@@ -183,12 +183,17 @@ def _cards(suite: Suite, anchors: Sequence[str]) -> list[Context]:
     return cards
 
 
-def _models(suite: Suite) -> list[tuple[str, str]]:
-    if not suite.ok:
-        return []
-    cycles, time = suite.model_line("cycles_per_step"), suite.model_line("time_ms_per_step")
-    both = [("cycles and time", cycles)] if cycles == time else [("cycles", cycles), ("time", time)]
-    return [*both, ("energy", suite.model_line("energy_mj_per_step"))]
+def _models(suite: Suite) -> list[tuple[str, str, str]]:
+    """Return quantity, model and error of every estimate in the table, in full."""
+    quantities: dict[tuple[str, str], list[str]] = {}
+    for quantity, column in (
+        ("cycles", "cycles_per_step"),
+        ("time", "time_ms_per_step"),
+        ("energy", "energy_mj_per_step"),
+    ):
+        for found in suite.models(column):
+            quantities.setdefault(found, []).append(quantity)
+    return [(" and ".join(names), model, error) for (model, error), names in quantities.items()]
 
 
 def _row(suite: Suite, index: int, anchor: str) -> Context:
@@ -254,8 +259,9 @@ def _memory_tables(document: Document) -> list[Context]:
         return [[_cell(name), _exact(notation.count(size), _share(size, whole))] for name, size in sizes]
 
     ram = [
-        (".data", memory.data_bytes),
-        (".bss with the arena", memory.bss_bytes),
+        ("arena", memory.arena_bytes),
+        ("initialised data", memory.data_bytes),
+        ("other zeroed data", memory.bss_bytes),
         ("reserved stack", memory.stack_reserved_bytes),
         ("of it used at most", memory.stack_peak_bytes),
         ("all RAM", memory.ram_bytes),
@@ -355,7 +361,7 @@ def _detail(suite: Suite, index: int, anchor: str) -> Context:
         "anchor": anchor,
         "label": suite.label(index),
         "failed": document.status == "failed",
-        "reason": notation.plain(document.reason, 2000) if document.reason else "",
+        "reason": notation.lines(document.reason or ""),
         "summary": summary,
         "tables": tables,
         "lists": lists,

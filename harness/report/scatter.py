@@ -111,7 +111,8 @@ def _points(suite: Suite, tradeoff: Tradeoff) -> list[dict[str, Any]]:
             continue
         row = suite.frame.iloc[index]
         x, y = float(row[tradeoff.column]) * tradeoff.scale, float(row["accuracy_test"]) * 100
-        ratio = suite.setting(index, "update_min_ratio")
+        full = suite.setting(index, "update_policy") == "full"  # which has no use for a ratio
+        ratio = "full" if full else suite.setting(index, "update_min_ratio")
         cost = f"{'≈ ' if tradeoff.estimated else ''}{notation.significant(x)} {tradeoff.unit}"
         points.append(
             {

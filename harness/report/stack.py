@@ -20,7 +20,7 @@ _MARGIN_IN = 0.12
 _BAR_IN = 0.25
 _TOP_IN = 0.42
 _AXIS_IN = 0.62
-_GAPS = "gaps"
+_UNUSED = "unused"
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ def arena_plot(suite: Suite) -> Plot:
         memory = document.memory
         if memory is None or document.status != "ok":
             continue
-        sizes = {name: size for name, size in memory.arena_by_category.items() if size}
+        sizes = {name: size for name, size in memory.arena_by_category.items() if size and name != _UNUSED}
         categories.update(dict.fromkeys(sizes))
         label = _label(suite, index, without="platform")
         key = (label, tuple(sorted(sizes.items())), memory.arena_bytes)
-        gaps = max(0, memory.arena_bytes - sum(sizes.values()))
-        parts = {name: size / 1024 for name, size in sizes.items()} | ({_GAPS: gaps / 1024} if gaps else {})
+        unused = max(0, memory.arena_bytes - sum(sizes.values()))
+        parts = {name: size / 1024 for name, size in sizes.items()} | ({_UNUSED: unused / 1024} if unused else {})
         bar = _Bar(label, parts, notation.kib(memory.arena_bytes), memory.arena_lower_bound_bytes / 1024)
         bars.setdefault(key, ([], bar))[0].append(suite.setting(index, "platform"))
     labels = [label for label, _, _ in bars]
@@ -109,8 +109,8 @@ def arena_plot(suite: Suite) -> Plot:
         for (label, _, _), (places, bar) in bars.items()
     ]
     colours = palette.parts(categories, palette.CATEGORIES)
-    if any(_GAPS in bar.parts for bar in shown):
-        colours[_GAPS] = palette.OTHER
+    if any(_UNUSED in bar.parts for bar in shown):
+        colours |= {_UNUSED: palette.OTHER}
     caption = "Arena at its fullest moment, exact. The tick is the lower bound that no placement can beat."
     title = "Arena by category"
     panel = _Panel(title, "arena [KiB], exact", "as planned; the tick is the lower bound", shown)

@@ -34,6 +34,7 @@ _TITLES = {
     "trainable_layers": "trained",
     "asked_ram_budget_bytes": "RAM budget",
     "asked_flash_budget_bytes": "flash budget",
+    "asked_stack_bytes": "stack",
 }
 
 
@@ -155,15 +156,23 @@ class Suite:
         words = [self.setting(index, name) for name in self.varying]
         return ", ".join(words) or notation.plain(self.documents[index].run.label or self.documents[index].run.id, 80)
 
-    def model_line(self, column: str, platform: str | None = None) -> str:
-        """Return the models behind the estimates in `column`, of one platform or all: `m4-table (±15 %)`."""
+    def models(self, column: str, platform: str | None = None) -> list[tuple[str, str]]:
+        """Return the models behind the estimates in `column` with their errors in full, of one platform or of all."""
         found: dict[tuple[str, str], None] = {}
         for index, document in enumerate(self.documents):
             if document.status != "ok" or platform not in (None, self.setting(index, "platform")):
                 continue
             estimate: Estimate = getattr(document.estimates, column)
-            found[(notation.plain(estimate.model, 80), notation.plain(estimate.error, 80))] = None
-        return ", ".join(f"{model} ({error})" for model, error in found)
+            found[(notation.plain(estimate.model, 400), notation.plain(estimate.error, 800))] = None
+        return list(found)
+
+    def model_line(self, column: str, platform: str | None = None) -> str:
+        """Return the models behind the estimates in `column` in short: `table-m4f-1 (±15 %)`."""
+        short = [
+            (notation.model_name(model), notation.error_figures(error))
+            for model, error in self.models(column, platform)
+        ]
+        return ", ".join(dict.fromkeys(f"{model} ({error})" for model, error in short))
 
     @cached_property
     def names(self) -> str:

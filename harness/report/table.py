@@ -137,7 +137,7 @@ def _legend(suite: Suite, dropped: Sequence[_Column]) -> list[Text]:
         lines.append(Text(f"too narrow for: {names} (all in results.csv)"))
     lines = [Text.assemble((line.plain, "dim")) for line in lines]
     for number, document in enumerate(suite.failed, 1):
-        reason = notation.plain(document.reason, 1000)
+        reason = notation.lines(document.reason or "").replace("\n", "\n    ")
         lines.append(Text(f"[{number}] {notation.plain(document.run.label or document.run.id)}: {reason}", style="red"))
     return lines
 

@@ -19,14 +19,14 @@ Row = dict[str, Any]
 
 _DROPPED_PREFIXES = ("training.",)
 _NAMED_PARTS = ("model.name", "dataset.name", "engine.name")
-_SIZES = ("memory.ram_budget", "memory.flash_budget")
+_SIZES = ("memory.ram_budget", "memory.flash_budget", "memory.stack")
 
 
 def setting_column(path: str) -> str:
     """Return the column of the setting at the dotted `path`.
 
     `training.` is dropped (`training.update.min_ratio` is `update_min_ratio`), a part's name stands for the part
-    (`model.name` is `model`), the budgets a scenario asks for get their unit (`memory.ram_budget` is
+    (`model.name` is `model`), the sizes a scenario asks for get their unit (`memory.ram_budget` is
     `asked_ram_budget_bytes`; `ram_budget_bytes` is the one that held), and dots become underscores.
     """
     if path in _NAMED_PARTS:
