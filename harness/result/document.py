@@ -117,9 +117,9 @@ class Memory(_Part):
     """RAM and flash in bytes.
 
     `ram_bytes` is what the linker placed in RAM: `arena_bytes`, `data_bytes` (with initial values), `bss_bytes`
-    (zeroed, without arena and stack) and `stack_reserved_bytes`. `arena_by_category` is the arena at the fullest moment of
-    a step: `weights`, `activations`, `gradients`, `errors`, `quantization`, ... and `unused`, which placement and
-    alignment leave. `stack_peak_bytes` is the deepest stack seen in emulation.
+    (zeroed, without arena and stack) and `stack_reserved_bytes`. `arena_by_category` is the arena at the fullest
+    moment of a step: `weights`, `activations`, `gradients`, `errors`, `quantization`, ... and `unused`, which
+    placement and alignment leave. `stack_peak_bytes` is the deepest stack seen in emulation.
     """
 
     arena_bytes: Bytes
