@@ -4,7 +4,7 @@
  * (phase, layer) has its own cells. Executions per instruction are summed from the slots when the run is over.
  *
  * Some instructions need a look of their own (`marks`): those of an IT block, the one behind a change of the stack
- * pointer, and those that trap on an unaligned address. Unicorn walks the list of all code hooks at each hooked
+ * pointer, and those that trap on an address without the right low bits. Unicorn walks the list of all code hooks at each hooked
  * instruction, so there is only one, for all addresses; and while a block is translated its bounds are narrowed to the
  * marked instructions of that block, so that only these call it. A block that is translated at another time calls it for
  * every instruction, which is slower and counts the same. */
@@ -21,11 +21,12 @@ enum { PHASES_MAX = 16, LAYERS_MAX = 1024, CONTEXTS_MAX = 2048, PROGRESS_INTERVA
 
 /* Keep equal to class Stop in native.py. */
 enum { STOP_NONE, STOP_OUTSIDE_CODE, STOP_MARKER, STOP_CONTEXTS, STOP_SLOTS, STOP_STACK, STOP_UNALIGNED, STOP_MEMORY,
-       STOP_INTERRUPT, STOP_FPU_OFF, STOP_TIMEOUT };
+       STOP_INTERRUPT, STOP_FPU_OFF, STOP_TIMEOUT, STOP_NO_THUMB };
 
 /* Marks of a halfword, kept equal to class Mark in native.py; all but CODE stand on the first one of an instruction. */
-enum { MARK_CODE = 1, MARK_IT = 2, MARK_STACK = 4, MARK_ALIGNED = 8, MARK_FPU = 16 };
-enum { MARKS_OF_THE_CODE_HOOK = MARK_IT | MARK_STACK | MARK_ALIGNED };
+enum { MARK_CODE = 1, MARK_IT = 2, MARK_STACK = 4, MARK_ALIGNED = 8, MARK_FPU = 16,
+       MARK_JUMP = 32 };
+enum { MARKS_OF_THE_CODE_HOOK = MARK_IT | MARK_STACK | MARK_ALIGNED | MARK_JUMP };
 
 enum { FLAG_MARKER = 1, FLAG_FRESH = 2 };
 
@@ -59,7 +60,7 @@ struct counter {
     uint32_t slot_capacity;
     uint32_t *slot_of;          /* first slot of every halfword of the ranges, 0 for none */
     const uint8_t *marks;       /* what every halfword of the ranges is */
-    const uint8_t *base_of;     /* Unicorn's number of the base register of an instruction marked ALIGNED */
+    const uint8_t *base_of;     /* Unicorn's number of the base register of an instruction marked ALIGNED or JUMP */
     struct slot *slots;         /* slot 0 is the reset: it stands before the first block */
     struct context *contexts;   /* CONTEXTS_MAX */
     uint16_t *context_of;       /* PHASES_MAX * LAYERS_MAX: context + 1 */
@@ -296,11 +297,13 @@ void on_instruction(uc_engine *uc, uint64_t address, uint32_t size, void *user) 
         c->contexts[c->context].passed[index]++;
     if (marks & MARK_STACK)
         note_stack(c, uc, (uint32_t)address);
-    if (marks & MARK_ALIGNED) {
+    if (marks & (MARK_ALIGNED | MARK_JUMP)) {
         uint32_t base = 0;
         c->register_read(uc, c->base_of[index], &base);
-        if (base & 3)
+        if (marks & MARK_ALIGNED && base & 3)
             stop(c, uc, STOP_UNALIGNED, (uint32_t)address, base, 0);
+        if (marks & MARK_JUMP && !(base & 1))
+            stop(c, uc, STOP_NO_THUMB, (uint32_t)address, base, 0);
     }
 }
 

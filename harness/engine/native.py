@@ -40,6 +40,7 @@ class Stop(IntEnum):
     INTERRUPT = 8
     FPU_OFF = 9
     TIMEOUT = 10
+    NO_THUMB = 11
 
 
 class Mark(IntFlag):
@@ -50,6 +51,7 @@ class Mark(IntFlag):
     STACK = 4
     ALIGNED = 8
     FPU = 16
+    JUMP = 32
 
 
 class Range(Structure):

@@ -20,6 +20,7 @@ from unicorn.arm_const import (
     UC_CPU_ARM_CORTEX_M7,
 )
 from unicorn.unicorn_const import (
+    UC_ERR_INSN_INVALID,
     UC_ERR_OK,
     UC_HOOK_BLOCK,
     UC_HOOK_CODE,
@@ -72,9 +73,9 @@ _ACCESS = {
     UC_MEM_READ_PROT: "read of protected memory",
     UC_MEM_FETCH_PROT: "jump to memory that holds no code",
 }
-_EXCEPTION = {1: "undefined instruction", 2: "supervisor call", 3: "instruction fetch abort", 4: "data abort",
-              7: "breakpoint", 17: "access to a coprocessor or FPU that the core has not",
-              18: "invalid state: a jump to an address without the Thumb bit"}  # fmt: skip
+_SUPERVISOR_CALL, _DATA_ABORT = 2, 4
+# The map is checked before an abort is raised, so that a data abort is an address that Armv6-M wants aligned.
+_EXCEPTION = {1: "undefined instruction", 3: "instruction fetch abort", _DATA_ABORT: "unaligned access", 7: "breakpoint"}
 _REGISTERS = {f"r{n}": UC_ARM_REG_R0 + n for n in range(13)} | {"sb": 75, "sl": 76, "fp": 77, "ip": 78, "lr": 10}
 _SPARE_SLOTS = 4096
 _TIMER_PERIOD_S = 0.05
@@ -256,8 +257,11 @@ class _Run:
             stack_moved = instruction.lowers_sp
             if instruction.condition:
                 self._marks[index] |= Mark.IT
-            if instruction.kind in FP_KINDS:
+            if instruction.kind in FP_KINDS and self._platform.core != "cortex-m0plus":
                 self._marks[index] |= Mark.FPU
+            if instruction.mnemonic in ("bx", "blx") and instruction.operands != "lr":
+                self._marks[index] |= Mark.JUMP
+                self._base_of[index] = _REGISTERS[instruction.operands]
             if checks_alignment and instruction.aligned_base is not None:
                 self._marks[index] |= Mark.ALIGNED
                 self._base_of[index] = _REGISTERS[instruction.aligned_base]
@@ -365,20 +369,32 @@ class _Run:
                     f"unaligned access: {self._listing.at(place)} with base 0x{address:08x}, "
                     f"expected a multiple of 4{where}"
                 )
-            case Stop.OUTSIDE_CODE:
-                source = self._slots[detail]
-                last = source.pc if not source.size else self._listing.block(source.pc, source.size)[-1].address
+            case Stop.NO_THUMB:
                 raise FaultError(
-                    f"execution of what is no code of the firmware, at 0x{address:08x}, come from{self._where(last)}"
+                    f"invalid state: {self._listing.at(place)} to 0x{address:08x}, an address without the Thumb bit{where}"
                 )
+            case Stop.OUTSIDE_CODE:
+                raise FaultError(f"jump to 0x{address:08x}, which is no code of the firmware,{self._jump()}")
             case Stop.FPU_OFF:
                 raise FaultError(f"FPU instruction while CPACR does not allow it: {self._listing.at(place)}{where}")
+            case Stop.MEMORY if detail in (UC_MEM_FETCH_UNMAPPED, UC_MEM_FETCH_PROT):
+                raise FaultError(f"{_ACCESS[detail]}: 0x{address:08x},{self._jump()}")
             case Stop.MEMORY:
                 raise FaultError(f"{_ACCESS.get(detail, f'access {detail}')}: 0x{address:08x}{where}")
+            case Stop.INTERRUPT if detail == _SUPERVISOR_CALL:
+                raise FaultError(f"supervisor call, and no handler is emulated{self._where(pc - 2)}")
             case Stop.INTERRUPT:
                 raise FaultError(f"{_EXCEPTION.get(detail, f'exception {detail}')}{self._instruction(pc)}{where}")
+            case _ if error == UC_ERR_INSN_INVALID:
+                raise FaultError(f"instruction that {self._platform.core} does not have{self._instruction(pc)}{where}")
             case _:
                 raise FaultError(f"{UcError(error)}{self._instruction(pc)}{where}")
+
+    def _jump(self) -> str:
+        """Say where the last block ended."""
+        slot = self._slots[self._counter.previous_slot]
+        last = self._listing.block(slot.pc, slot.size)[-1].address if slot.size else self._reset
+        return self._where(last)
 
     def _instruction(self, pc: int) -> str:
         instruction = self._listing.instructions.get(pc)

@@ -3,6 +3,7 @@
 
 volatile uint32_t sink;
 static volatile uint32_t cell[4];
+static volatile uintptr_t target; /* hides an address from the compiler */
 
 __attribute__((noinline)) void read_unmapped(void) {
     sink = *(volatile uint32_t *)0x90000000;
@@ -27,11 +28,18 @@ __attribute__((noinline)) void jump_to_data(void) {
 }
 
 __attribute__((noinline)) void jump_without_thumb(void) {
-    ((void (*)(void))((uintptr_t)read_unmapped & ~1u))();
+    target = (uintptr_t)read_unmapped & ~1u;
+    ((void (*)(void))target)();
 }
 
 __attribute__((noinline)) void unaligned_word(void) {
-    sink = *(volatile uint32_t *)((uintptr_t)cell + 2);
+    target = (uintptr_t)cell + 2;
+    sink = *(volatile uint32_t *)target;
+}
+
+__attribute__((noinline)) void unaligned_halfword(void) {
+    target = (uintptr_t)cell + 1;
+    *(volatile uint16_t *)target = 1;
 }
 
 __attribute__((noinline)) void unaligned_double(void) {
