@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.errors import HarnessError, InputError
+from harness.errors import InputError
 from harness.model import Network
 from harness.plan import Plan, check_ram, make_plan
 from harness.platform import Platform, load_platform
 from harness.scenario import Scenario
+
+_LABELS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,18 @@ def prepare(scenarios: Sequence[Scenario]) -> list[PreparedRun]:
     Raises InputError with a line for every run that cannot be planned or does not fit its budget.
     """
     prepared: list[PreparedRun] = []
-    problems: dict[str, None] = {}
+    problems: defaultdict[str, list[str]] = defaultdict(list)
     for scenario in scenarios:
         try:
             prepared.append(_prepare_one(scenario))
         except InputError as error:
-            problems[f"{error} (run {scenario.label})"] = None
-        except HarnessError as error:
-            raise type(error)(f"{scenario.label}: {error}") from None
+            problems[str(error)].append(scenario.label)
     if problems:
-        raise InputError(*problems)
+        raise InputError(*(f"{problem} ({_named(labels)})" for problem, labels in problems.items()))
     return prepared
+
+
+def _named(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:_LABELS_SHOWN])
+    more = len(labels) - _LABELS_SHOWN
+    return f"run {shown}" if len(labels) == 1 else f"runs {shown}" + (f" and {more} more" if more > 0 else "")
