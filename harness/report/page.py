@@ -78,7 +78,7 @@ _RESULTS = (
     _RAM,
     _Result("flash", lambda one: _memory(one).flash_bytes, notation.kib),
     _Result("stack peak", lambda one: _memory(one).stack_peak_bytes, lambda size: f"{notation.count(size)} B"),
-    _Result("updated", _updated, notation.percent),
+    _Result("updated", _updated, lambda share: notation.percent(share, 0)),
 )
 
 
@@ -267,7 +267,10 @@ def _memory_tables(document: Document) -> list[Context]:
         ("all RAM", memory.ram_bytes),
         ("RAM budget", memory.ram_budget_bytes),
     ]
-    arena = [*memory.arena_by_category.items(), ("all of the arena", memory.arena_bytes)]
+    arena = [
+        *((name, size) for name, size in memory.arena_by_category.items() if size),
+        ("all of the arena", memory.arena_bytes),
+    ]
     flash = [*memory.flash_by_section.items(), ("all flash", memory.flash_bytes)]
     bound = f"No placement needs less than {notation.count(memory.arena_lower_bound_bytes)} bytes."
     budget = f"Budget {notation.kib(memory.flash_budget_bytes)}."
@@ -354,7 +357,7 @@ def _detail(suite: Suite, index: int, anchor: str) -> Context:
         lists.append({"title": "Emulation and training", "entries": _agreement(document)})
         accuracy, time, ram = (_text(result, document) for result in (_ACCURACY, _TIME, _RAM))
         summary = f"{accuracy}, {time} ms per step, {ram} RAM"
-    settings = [(column_title(name), value) for name, value in suite.settings[index].items()]
+    settings = [(column_title(name), value) for name, value in suite.settings[index].items() if value != "-"]
     lists.append({"title": "Settings", "entries": settings})
     lists.append({"title": "Provenance", "entries": _provenance(document)})
     return {

@@ -44,7 +44,6 @@ PHASES = {
     "select": "#ccbb44",
     "backward": "#ee6677",
     "update": "#228833",
-    "io": "#66ccee",
 }
 CATEGORIES = {
     "weights": "#4477aa",
@@ -52,8 +51,10 @@ CATEGORIES = {
     "activations": "#228833",
     "errors": "#ccbb44",
     "quantization": "#aa3377",
+    "selection": "#66ccee",
+    "scratch": "#999933",
 }
-_SPARE = ("#66ccee", "#999933", "#cc7755", "#7788cc", "#55aa99")
+_SPARE = ("#cc7755", "#7788cc", "#55aa99")
 
 _SHAPES = {"nrf52840": "o", "rp2040": "s", "imxrt1062": "^", "stm32l4r5zi": "D"}
 _SPARE_SHAPES = ("v", "P", "X", "p", "h", "<", ">")

@@ -157,8 +157,13 @@ def _draw(axes: Axes, suite: Suite, tradeoff: Tradeoff, points: Sequence[dict[st
     shifts = _dodged(places)
     for point, shift in zip(points, shifts, strict=True):
         colour = palette.dtype_colour(point["dtype"])
-        transform = axes.transData + ScaledTranslation(shift / 72, 0, figure.dpi_scale_trans)
-        common: dict[str, Any] = {"marker": shapes[point["platform"]], "linestyle": "none", "transform": transform}
+        transform = axes.transData + ScaledTranslation(shift[0] / 72, shift[1] / 72, figure.dpi_scale_trans)
+        common: dict[str, Any] = {
+            "marker": shapes[point["platform"]],
+            "linestyle": "none",
+            "transform": transform,
+            "clip_on": False,
+        }
         if point["front"]:
             axes.plot(
                 [point["x"]], [point["y"]], **common, color=palette.MUTED, markersize=_RING_PT, fillstyle="none",
@@ -168,7 +173,7 @@ def _draw(axes: Axes, suite: Suite, tradeoff: Tradeoff, points: Sequence[dict[st
             [point["x"]], [point["y"]], **common, color=colour, fillstyle=point["fill"], markeredgewidth=1.4,
             markerfacecoloralt=palette.SURFACE, zorder=4, gid=point["mark"],
         )  # fmt: skip
-    _label_front(axes, order, places + np.column_stack([shifts, np.zeros(len(shifts))]))
+    _label_front(axes, order, places + shifts)
 
 
 def _scale(axes: Axes, xs: np.ndarray[Any, Any], ys: np.ndarray[Any, Any]) -> None:
@@ -193,14 +198,17 @@ def _scale(axes: Axes, xs: np.ndarray[Any, Any], ys: np.ndarray[Any, Any]) -> No
 
 
 def _dodged(places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return horizontal shifts in points, float (n,), that put points of the same place side by side."""
-    shifts = np.zeros(len(places))
+    """Return shifts in points, float (n, 2), that put points of the same place side by side, in rows when many."""
+    shifts = np.zeros_like(places)
     left = list(range(len(places)))
     while left:
         first = left[0]
         same = [index for index in left if np.abs(places[index] - places[first]).max() <= _SAME_PLACE_PT]
+        columns = max(min(3, len(same)), math.ceil(math.sqrt(len(same))))
+        rows = math.ceil(len(same) / columns)
         for position, index in enumerate(same):
-            shifts[index] = (position - (len(same) - 1) / 2) * _DODGE_PT
+            row, column = divmod(position, columns)
+            shifts[index] = ((column - (columns - 1) / 2) * _DODGE_PT, ((rows - 1) / 2 - row) * _DODGE_PT)
         left = [index for index in left if index not in same]
     return shifts
 

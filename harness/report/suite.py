@@ -163,7 +163,7 @@ class Suite:
             if document.status != "ok" or platform not in (None, self.setting(index, "platform")):
                 continue
             estimate: Estimate = getattr(document.estimates, column)
-            found[(notation.plain(estimate.model, 400), notation.plain(estimate.error, 800))] = None
+            found[(notation.plain(estimate.model, 400), notation.plain(estimate.error, 800).replace("+-", "±"))] = None
         return list(found)
 
     def model_line(self, column: str, platform: str | None = None) -> str:
