@@ -1,4 +1,5 @@
-/* 2-D convolution. Activations are [height][width][channels], weights [filters][kernel][kernel][channels]. */
+/* 2-D convolution. Activations are [height][width][channels], weights [filters][kernel
+ * height][kernel width][channels]. */
 #ifndef HARNESS_CONV2D_H
 #define HARNESS_CONV2D_H
 
@@ -11,9 +12,12 @@ struct conv2d_shape {
     uint16_t output_height;
     uint16_t output_width;
     uint16_t filters;
-    uint16_t kernel;
-    uint16_t stride;
-    uint16_t padding;
+    uint16_t kernel_height;
+    uint16_t kernel_width;
+    uint16_t stride_y;
+    uint16_t stride_x;
+    uint16_t padding_y;
+    uint16_t padding_x;
 };
 
 struct conv2d {
@@ -36,17 +40,27 @@ void conv2d_f32_forward(const void *conv2d, struct step *step);
 void conv2d_f32_gradient(const void *conv2d, struct step *step);
 void conv2d_f32_error(const void *conv2d, struct step *step);
 
-/* The output row (or column) that reads input position `at` through kernel offset `offset`. Returns false when there
- * is none. */
-static inline bool conv2d_output_at(uint32_t at, uint32_t offset, const struct conv2d_shape *shape, uint32_t extent,
-                                    uint32_t *output)
+/* The output row that reads input row `y` through kernel row `kernel_y`. Returns false when there is none. */
+static inline bool conv2d_output_row(const struct conv2d_shape *shape, uint32_t y, uint32_t kernel_y, uint32_t *output_y)
 {
-    uint32_t shifted = at + shape->padding;
-    if (shifted < offset || (shifted - offset) % shape->stride != 0) {
+    const uint32_t shifted = y + shape->padding_y;
+    if (shifted < kernel_y || (shifted - kernel_y) % shape->stride_y != 0) {
         return false;
     }
-    *output = (shifted - offset) / shape->stride;
-    return *output < extent;
+    *output_y = (shifted - kernel_y) / shape->stride_y;
+    return *output_y < shape->output_height;
+}
+
+/* The output column that reads input column `x` through kernel column `kernel_x`; likewise. */
+static inline bool conv2d_output_column(const struct conv2d_shape *shape, uint32_t x, uint32_t kernel_x,
+                                        uint32_t *output_x)
+{
+    const uint32_t shifted = x + shape->padding_x;
+    if (shifted < kernel_x || (shifted - kernel_x) % shape->stride_x != 0) {
+        return false;
+    }
+    *output_x = (shifted - kernel_x) / shape->stride_x;
+    return *output_x < shape->output_width;
 }
 
 #endif

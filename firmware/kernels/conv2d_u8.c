@@ -9,7 +9,7 @@ void conv2d_u8_forward(const void *conv2d, struct step *step)
     const int32_t *bias = conv->bias.data;
     uint8_t *output = conv->output.data;
     const uint32_t channels = shape->input_channels;
-    const uint32_t filter_elements = shape->kernel * shape->kernel * channels;
+    const uint32_t filter_elements = shape->kernel_height * shape->kernel_width * channels;
     const int32_t input_zero = conv->input.quant->zero_point;
     const int32_t weight_zero = conv->weights.quant->zero_point;
     const int32_t output_zero = conv->output.quant->zero_point;
@@ -23,18 +23,18 @@ void conv2d_u8_forward(const void *conv2d, struct step *step)
             const uint8_t *filter = conv->weights.data;
             for (uint32_t o = 0; o < shape->filters; o++, filter += filter_elements) {
                 int32_t sum = bias[o];
-                for (uint32_t kernel_y = 0; kernel_y < shape->kernel; kernel_y++) {
-                    const uint32_t y = output_y * shape->stride + kernel_y - shape->padding;
+                for (uint32_t kernel_y = 0; kernel_y < shape->kernel_height; kernel_y++) {
+                    const uint32_t y = output_y * shape->stride_y + kernel_y - shape->padding_y;
                     if (y >= shape->input_height) {
                         continue;
                     }
-                    for (uint32_t kernel_x = 0; kernel_x < shape->kernel; kernel_x++) {
-                        const uint32_t x = output_x * shape->stride + kernel_x - shape->padding;
+                    for (uint32_t kernel_x = 0; kernel_x < shape->kernel_width; kernel_x++) {
+                        const uint32_t x = output_x * shape->stride_x + kernel_x - shape->padding_x;
                         if (x >= shape->input_width) {
                             continue;
                         }
                         const uint8_t *pixel = input + (y * shape->input_width + x) * channels;
-                        const uint8_t *weight = filter + (kernel_y * shape->kernel + kernel_x) * channels;
+                        const uint8_t *weight = filter + (kernel_y * shape->kernel_width + kernel_x) * channels;
                         for (uint32_t c = 0; c < channels; c++) {
                             sum += ((int32_t)pixel[c] - input_zero) * ((int32_t)weight[c] - weight_zero);
                         }
@@ -74,17 +74,17 @@ void conv2d_u8_gradient(const void *conv2d, struct step *step)
         bias_gradient[o] = saturating_add(bias_gradient[o], error_sum);
         structures->touched[o] = 1;
 
-        for (uint32_t kernel_y = 0; kernel_y < shape->kernel; kernel_y++) {
-            for (uint32_t kernel_x = 0; kernel_x < shape->kernel; kernel_x++) {
+        for (uint32_t kernel_y = 0; kernel_y < shape->kernel_height; kernel_y++) {
+            for (uint32_t kernel_x = 0; kernel_x < shape->kernel_width; kernel_x++) {
                 for (uint32_t c = 0; c < channels; c++, gradient++) {
                     int32_t sum = 0;
                     for (uint32_t output_y = 0; output_y < shape->output_height; output_y++) {
-                        const uint32_t y = output_y * shape->stride + kernel_y - shape->padding;
+                        const uint32_t y = output_y * shape->stride_y + kernel_y - shape->padding_y;
                         if (y >= shape->input_height) {
                             continue;
                         }
                         for (uint32_t output_x = 0; output_x < shape->output_width; output_x++) {
-                            const uint32_t x = output_x * shape->stride + kernel_x - shape->padding;
+                            const uint32_t x = output_x * shape->stride_x + kernel_x - shape->padding_x;
                             if (x >= shape->input_width) {
                                 continue;
                             }
@@ -128,18 +128,18 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
                     continue;
                 }
                 int32_t sum = 0;
-                for (uint32_t kernel_y = 0; kernel_y < shape->kernel; kernel_y++) {
+                for (uint32_t kernel_y = 0; kernel_y < shape->kernel_height; kernel_y++) {
                     uint32_t output_y;
-                    if (!conv2d_output_at(y, kernel_y, shape, shape->output_height, &output_y)) {
+                    if (!conv2d_output_row(shape, y, kernel_y, &output_y)) {
                         continue;
                     }
-                    for (uint32_t kernel_x = 0; kernel_x < shape->kernel; kernel_x++) {
+                    for (uint32_t kernel_x = 0; kernel_x < shape->kernel_width; kernel_x++) {
                         uint32_t output_x;
-                        if (!conv2d_output_at(x, kernel_x, shape, shape->output_width, &output_x)) {
+                        if (!conv2d_output_column(shape, x, kernel_x, &output_x)) {
                             continue;
                         }
                         const uint8_t *pixel = error + (output_y * shape->output_width + output_x) * shape->filters;
-                        const uint8_t *weight = weights + (kernel_y * shape->kernel + kernel_x) * channels + c;
+                        const uint8_t *weight = weights + (kernel_y * shape->kernel_width + kernel_x) * channels + c;
                         for (uint32_t i = 0; i < structures->selection->count; i++) {
                             const uint32_t o = structures->selected[i];
                             sum += ((int32_t)pixel[o] - error_zero) *

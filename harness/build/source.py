@@ -90,7 +90,7 @@ class _PlanSource:
         head = f"static const struct {spec.type} {spec.type}{layer.index} = {{"
         match spec:
             case Conv2d():
-                numbers = (*shape, *result[:2], spec.filters, spec.kernel, spec.stride, spec.padding)
+                numbers = (*shape, *result[:2], spec.filters, *spec.kernels, *spec.strides, *spec.paddings)
                 body = [f"    .shape = {{{', '.join(map(str, numbers))}}},", *self.weighted(layer)]
             case Dense():
                 body = [f"    .features = {shape[0]},", f"    .units = {spec.units},", *self.weighted(layer)]

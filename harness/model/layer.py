@@ -41,6 +41,21 @@ class Conv2d(_Layer):
     activation: Activation = Field("none", description="folded into the requantization")
     trainable: ClassVar[bool] = True
 
+    @property
+    def kernels(self) -> tuple[int, int]:
+        """Return height and width of the kernel."""
+        return self.kernel, self.kernel
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Return the steps down and across."""
+        return self.stride, self.stride
+
+    @property
+    def paddings(self) -> tuple[int, int]:
+        """Return the zeros added above and below, left and right."""
+        return self.padding, self.padding
+
     def output_shape(self, shape: Shape) -> Shape:
         """Return (height, width, filters)."""
         height, width, _ = _image("conv2d", shape)
