@@ -28,7 +28,7 @@ struct conv2d {
     struct tensor bias;
     struct tensor input_error; /* may lie in place of the input */
     bool relu;
-    bool input_relu; /* the input comes out of a ReLU: its error is zero where it is zero */
+    bool input_relu;                     /* the input comes out of a ReLU: its error is zero where it is zero */
     const struct structures *structures; /* NULL: frozen */
 };
 
@@ -41,7 +41,8 @@ void conv2d_f32_gradient(const void *conv2d, struct step *step);
 void conv2d_f32_error(const void *conv2d, struct step *step);
 
 /* The output row that reads input row `y` through kernel row `kernel_y`. Returns false when there is none. */
-static inline bool conv2d_output_row(const struct conv2d_shape *shape, uint32_t y, uint32_t kernel_y, uint32_t *output_y)
+static inline bool conv2d_output_row(const struct conv2d_shape *shape, uint32_t y, uint32_t kernel_y,
+                                     uint32_t *output_y)
 {
     const uint32_t shifted = y + shape->padding_y;
     if (shifted < kernel_y || (shifted - kernel_y) % shape->stride_y != 0) {

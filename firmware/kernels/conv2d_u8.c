@@ -142,8 +142,8 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
                         const uint8_t *weight = weights + (kernel_y * shape->kernel_width + kernel_x) * channels + c;
                         for (uint32_t i = 0; i < structures->selection->count; i++) {
                             const uint32_t o = structures->selected[i];
-                            sum += ((int32_t)pixel[o] - error_zero) *
-                                   ((int32_t)weight[o * filter_elements] - weight_zero);
+                            sum +=
+                                ((int32_t)pixel[o] - error_zero) * ((int32_t)weight[o * filter_elements] - weight_zero);
                         }
                     }
                 }

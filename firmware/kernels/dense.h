@@ -13,7 +13,7 @@ struct dense {
     struct tensor bias;
     struct tensor input_error; /* may lie in place of the input */
     bool relu;
-    bool input_relu; /* the input comes out of a ReLU: its error is zero where it is zero */
+    bool input_relu;                     /* the input comes out of a ReLU: its error is zero where it is zero */
     const struct structures *structures; /* NULL: frozen */
 };
 

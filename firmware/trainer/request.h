@@ -15,13 +15,13 @@ enum update_policy {
 
 struct run_request {
     uint32_t version;
-    uint32_t steps;                /* training steps to run */
-    uint32_t epoch_steps;          /* an epoch record, and evaluation if asked, after this many; 0: never */
-    uint32_t record_steps;         /* the first so many steps get a record each */
-    uint32_t evaluate_each_epoch;  /* test samples evaluated after each epoch */
-    uint32_t evaluate_at_end;      /* test samples evaluated at the end */
-    uint32_t batch_size;           /* steps a minibatch */
-    uint32_t policy;               /* enum update_policy */
+    uint32_t steps;               /* training steps to run */
+    uint32_t epoch_steps;         /* an epoch record, and evaluation if asked, after this many; 0: never */
+    uint32_t record_steps;        /* the first so many steps get a record each */
+    uint32_t evaluate_each_epoch; /* test samples evaluated after each epoch */
+    uint32_t evaluate_at_end;     /* test samples evaluated at the end */
+    uint32_t batch_size;          /* steps a minibatch */
+    uint32_t policy;              /* enum update_policy */
     float learning_rate;
     float min_ratio;
     float max_ratio;
@@ -29,7 +29,8 @@ struct run_request {
     float weight_slack;    /* a weight range is kept while it holds all weights and they fill 1 - slack of it */
 };
 
-/* In flash on a target, in a file of its own so that no reader can know its values; the twin writes it when it starts. */
+/* In flash on a target, in a file of its own so that no reader can know its values; the twin writes it when it starts.
+ */
 #ifdef HARNESS_TWIN
 #define REQUEST_STORAGE
 #else

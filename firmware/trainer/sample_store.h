@@ -15,7 +15,7 @@ struct sample_store {
     uint32_t order_count;
     uint32_t train_count;
     uint32_t test_count;
-    uint32_t order_offset; /* uint32_t[order_count], training sample of each step */
+    uint32_t order_offset;  /* uint32_t[order_count], training sample of each step */
     uint32_t labels_offset; /* uint8_t[train_count + test_count] */
     uint32_t samples_offset;
 };
