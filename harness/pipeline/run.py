@@ -317,13 +317,15 @@ def _estimates(prepared: PreparedRun, trace: Trace, cycles: Cycles) -> Estimates
     per_step = sum(cycles.by_phase_cycles.get(phase, 0.0) for phase in STEP_PHASES) / steps
     cost = energy(per_step, platform)
     power = f"{cycles.model}, {platform.power.active_mw:g} mW ({platform.power.conditions})"
-    power_error = f"{cycles.error}; power {platform.power.error}"
+    power_error = f"{cycles.error.removesuffix('.')}; power {platform.power.error}"
     beyond = "" if steps == total else f"; all {total} steps taken to cost what the first {steps} do"
     return Estimates(
         cycles_per_step=Estimate(value=per_step, model=cycles.model, error=cycles.error),
         time_ms_per_step=Estimate(value=time_ms(per_step, platform), model=cycles.model, error=cycles.error),
         energy_mj_per_step=Estimate(value=cost.energy_mj, model=power, error=power_error),
-        training_time_s=Estimate(value=cost.time_ms * total / 1e3, model=cycles.model, error=cycles.error + beyond),
+        training_time_s=Estimate(
+            value=cost.time_ms * total / 1e3, model=cycles.model, error=cycles.error.removesuffix(".") + beyond
+        ),
         training_energy_mj=Estimate(value=cost.energy_mj * total, model=power, error=power_error + beyond),
     )
 

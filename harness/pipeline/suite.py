@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import psutil
 
 from harness.pipeline.observer import Observer
 from harness.pipeline.prepare import PreparedRun
 from harness.pipeline.run import Runner
 from harness.result import Document
 
+_KILL_PERIOD_S = 0.1
+
 
 def run_suite(prepared: Sequence[PreparedRun], observer: Observer, jobs: int) -> list[Document]:
     """Run all `prepared` runs, `jobs` at a time, and return their documents in the same order.
 
-    Threads only wait here: the twin, the compiler and the emulator are processes of their own.
+    Threads only wait here: the twin, the compiler and the emulator are processes of their own. Ctrl-C ends those, so
+    that no thread waits on, and is passed on.
     """
     runner = Runner(observer)
-    executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="run")
-    try:
-        return list(executor.map(runner.run, prepared))
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="run") as executor:
+        futures = [executor.submit(runner.run, run) for run in prepared]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            _end(futures)
+            raise
+
+
+def _end(futures: Sequence[Future[Document]]) -> None:
+    while wait(futures, timeout=_KILL_PERIOD_S).not_done:
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
