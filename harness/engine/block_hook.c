@@ -1,14 +1,14 @@
 /* Counts the blocks that Unicorn executes, natively: one call a block, no Python.
  *
- * A block is counted in a slot, keyed by (pc, size); pages and invalidation may give one pc several sizes. Every context
- * (phase, layer) has its own cells. Executions per instruction are summed from the slots when the run is over.
+ * A block is counted in a slot, keyed by (pc, size); pages and invalidation may give one pc several sizes. Every
+ * context (phase, layer) has its own cells. Executions per instruction are summed from the slots when the run is over.
  *
  * Some instructions need a look of their own (`marks`): those of an IT block, the one behind a change of the stack
- * pointer, and those that trap on an address without the right low bits. Unicorn walks the list of all code hooks at each hooked
- * instruction, so there is only one, for all addresses; and while a block is translated its bounds are narrowed to the
- * marked instructions of that block, so that only these call it. A block that is translated at another time calls it for
- * every instruction, which is slower and counts the same. */
-#define _POSIX_C_SOURCE 200809L   /* clock_gettime */
+ * pointer, and those that trap on an address without the right low bits. Unicorn walks the list of all code hooks at
+ * each hooked instruction, so there is only one, for all addresses. It is called for every instruction of a block until
+ * the block has proved hot; then the block is translated again while the bounds of the hook are narrowed to its marked
+ * instructions, so that only these call it. The counts do not depend on it, only the speed. */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,18 +20,30 @@ typedef void uc_engine;
 enum { PHASES_MAX = 16, LAYERS_MAX = 1024, CONTEXTS_MAX = 2048, PROGRESS_INTERVAL_NS = 100000000 };
 
 /* Keep equal to class Stop in native.py. */
-enum { STOP_NONE, STOP_OUTSIDE_CODE, STOP_MARKER, STOP_CONTEXTS, STOP_SLOTS, STOP_STACK, STOP_UNALIGNED, STOP_MEMORY,
-       STOP_INTERRUPT, STOP_FPU_OFF, STOP_TIMEOUT, STOP_NO_THUMB };
+enum {
+    STOP_NONE,
+    STOP_OUTSIDE_CODE,
+    STOP_MARKER,
+    STOP_CONTEXTS,
+    STOP_SLOTS,
+    STOP_STACK,
+    STOP_UNALIGNED,
+    STOP_MEMORY,
+    STOP_INTERRUPT,
+    STOP_FPU_OFF,
+    STOP_TIMEOUT,
+    STOP_NO_THUMB
+};
 
 /* Marks of a halfword, kept equal to class Mark in native.py; all but CODE stand on the first one of an instruction. */
-enum { MARK_CODE = 1, MARK_IT = 2, MARK_STACK = 4, MARK_ALIGNED = 8, MARK_FPU = 16,
-       MARK_JUMP = 32 };
+enum { MARK_CODE = 1, MARK_IT = 2, MARK_STACK = 4, MARK_ALIGNED = 8, MARK_FPU = 16, MARK_JUMP = 32 };
 enum { MARKS_OF_THE_CODE_HOOK = MARK_IT | MARK_STACK | MARK_ALIGNED | MARK_JUMP };
 
-enum { FLAG_MARKER = 1, FLAG_FRESH = 2 };
+enum { FLAG_MARKER = 1u << 30, FLAG_HOT = 1u << 31, FIRST_LIMIT = 256 };
 
-enum { REGISTER_R0 = 66, REGISTER_SP = 12, REGISTER_PC = 11 };   /* UC_ARM_REG_... */
-enum { CONTROL_REMOVE_CACHE = 9 | 2 << 26 | 1 << 30 };           /* UC_CTL_WRITE(UC_CTL_TB_REMOVE_CACHE, 2) */
+enum { REGISTER_R0 = 66, REGISTER_SP = 12, REGISTER_LR = 10 }; /* UC_ARM_REG_... */
+/* UC_CTL_READ_WRITE(UC_CTL_TB_REQUEST_CACHE, 2) and UC_CTL_WRITE(UC_CTL_TB_REMOVE_CACHE, 2) */
+static const int CONTROL_REQUEST_CACHE = (int)(8u | 2u << 26 | 3u << 30), CONTROL_REMOVE_CACHE = 9 | 2 << 26 | 1 << 30;
 
 struct range {
     uint32_t begin, halfwords, first_index;
@@ -42,15 +54,19 @@ struct cell {
 };
 
 struct slot {
-    uint32_t pc, size, next, flags;
+    uint32_t pc, size, next;
+    uint32_t key;               /* the size, and flags when the next entry needs more than counting */
+    uint32_t idle_calls, limit; /* calls of the code hook without need, and how many make the block hot */
+    uint32_t aligned;           /* registers (bit 0 is r0) that must be multiples of 4 at the entry; see below */
+    uint32_t reserved;
 };
 
 struct context {
     uint32_t phase;
     int32_t layer;
     uint32_t stack_low, reserved;
-    struct cell *cells;   /* one a slot */
-    uint64_t *passed;     /* one a halfword: executions of an instruction of an IT block whose condition held */
+    struct cell *cells; /* one a slot */
+    uint64_t *passed;   /* one a halfword: executions of an instruction of an IT block whose condition held */
 };
 
 struct counter {
@@ -58,15 +74,16 @@ struct counter {
     const struct range *ranges;
     uint32_t range_count;
     uint32_t slot_capacity;
-    uint32_t *slot_of;          /* first slot of every halfword of the ranges, 0 for none */
-    const uint8_t *marks;       /* what every halfword of the ranges is */
-    const uint8_t *base_of;     /* Unicorn's number of the base register of an instruction marked ALIGNED or JUMP */
-    struct slot *slots;         /* slot 0 is the reset: it stands before the first block */
-    struct context *contexts;   /* CONTEXTS_MAX */
-    uint16_t *context_of;       /* PHASES_MAX * LAYERS_MAX: context + 1 */
-    uint64_t *bounds;           /* begin and end of the code hook, NULL if they cannot be narrowed */
+    uint32_t *slot_of;        /* first slot of every halfword of the ranges, 0 for none */
+    const uint8_t *marks;     /* what every halfword of the ranges is */
+    const uint16_t *moved;      /* registers whose remainder modulo 4 the instruction may change; bit 0 is r0 */
+    const uint8_t *base_of;   /* Unicorn's number of the base register of an instruction marked ALIGNED or JUMP */
+    struct slot *slots;       /* slot 0 is the reset: it stands before the first block */
+    struct context *contexts; /* CONTEXTS_MAX */
+    uint16_t *context_of;     /* PHASES_MAX * LAYERS_MAX: context + 1 */
+    uint64_t *bounds;         /* begin and end of the code hook, NULL if they cannot be narrowed */
     uint32_t halfwords, phase_count, load_phase;
-    uint32_t marker;            /* address of the marker function, 1 (no address) for none */
+    uint32_t marker; /* address of the marker function, 1 (no address) for none */
     uint32_t stack_limit;
     uint32_t fpu_enabled;
     int (*start_emulation)(uc_engine *, uint64_t begin, uint64_t until, uint64_t timeout, size_t count);
@@ -75,15 +92,18 @@ struct counter {
     int (*control)(uc_engine *, int, ...);
     void (*progress)(uint64_t steps);
     /* Kept by the hooks. */
+    struct cell *cells; /* of the current context */
+    struct cell *previous_cell;
     uint32_t context, context_count, slot_count;
-    uint32_t previous_slot, previous_end, fresh_slot;
+    uint32_t previous_slot, previous_end, hot_slot;
     uint64_t bytes, steps;
     int64_t last_progress_ns;
-    volatile uint32_t stop;     /* the engine writes STOP_TIMEOUT from another thread */
+    volatile uint32_t stop; /* the engine writes STOP_TIMEOUT from another thread */
     uint32_t stop_pc, stop_address, stop_detail;
 };
 
-static void stop(struct counter *c, uc_engine *uc, uint32_t why, uint32_t pc, uint32_t address, uint32_t detail) {
+static void stop(struct counter *c, uc_engine *uc, uint32_t why, uint32_t pc, uint32_t address, uint32_t detail)
+{
     if (c->stop == STOP_NONE) {
         c->stop = why;
         c->stop_pc = pc;
@@ -94,26 +114,34 @@ static void stop(struct counter *c, uc_engine *uc, uint32_t why, uint32_t pc, ui
 }
 
 /* Makes `phase`, `layer` the current context; returns 0 when there is no memory or no place for another one. */
-int enter_context(struct counter *c, uint32_t phase, int32_t layer) {
+int enter_context(struct counter *c, uint32_t phase, int32_t layer)
+{
     uint16_t *known = &c->context_of[phase * LAYERS_MAX + (uint32_t)(layer + 1)];
     if (*known == 0) {
-        if (c->context_count == CONTEXTS_MAX)
+        if (c->context_count == CONTEXTS_MAX) {
             return 0;
+        }
         struct context *fresh = &c->contexts[c->context_count];
         fresh->phase = phase;
         fresh->layer = layer;
         fresh->stack_low = UINT32_MAX;
         fresh->cells = calloc(c->slot_capacity, sizeof *fresh->cells);
         fresh->passed = calloc(c->halfwords, sizeof *fresh->passed);
-        if (fresh->cells == NULL || fresh->passed == NULL)
+        if (fresh->cells == NULL || fresh->passed == NULL) {
             return 0;
+        }
         *known = (uint16_t)++c->context_count;
     }
     c->context = *known - 1u;
+    c->cells = c->contexts[c->context].cells;
+    if (c->previous_cell == NULL) {
+        c->previous_cell = c->cells;
+    }
     return 1;
 }
 
-void release_contexts(struct counter *c) {
+void release_contexts(struct counter *c)
+{
     for (uint32_t i = 0; i < c->context_count; i++) {
         free(c->contexts[i].cells);
         free(c->contexts[i].passed);
@@ -121,7 +149,8 @@ void release_contexts(struct counter *c) {
     c->context_count = 0;
 }
 
-static void report_progress(struct counter *c) {
+static void report_progress(struct counter *c)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
@@ -131,18 +160,21 @@ static void report_progress(struct counter *c) {
     }
 }
 
-static void note_stack(struct counter *c, uc_engine *uc, uint32_t pc) {
+static void note_stack(struct counter *c, uc_engine *uc, uint32_t pc)
+{
     uint32_t sp = 0;
     c->register_read(uc, REGISTER_SP, &sp);
     struct context *context = &c->contexts[c->context];
     if (sp < context->stack_low) {
         context->stack_low = sp;
-        if (sp < c->stack_limit)
+        if (sp < c->stack_limit) {
             stop(c, uc, STOP_STACK, pc, sp, 0);
+        }
     }
 }
 
-static void on_marker(struct counter *c, uc_engine *uc, uint32_t pc) {
+static void on_marker(struct counter *c, uc_engine *uc, uint32_t pc)
+{
     uint32_t arguments[2] = {0, 0};
     c->register_read(uc, REGISTER_R0, &arguments[0]);
     c->register_read(uc, REGISTER_R0 + 1, &arguments[1]);
@@ -155,31 +187,70 @@ static void on_marker(struct counter *c, uc_engine *uc, uint32_t pc) {
         stop(c, uc, STOP_CONTEXTS, pc, arguments[0], arguments[1]);
         return;
     }
-    note_stack(c, uc, pc);   /* what the new context finds */
+    note_stack(c, uc, pc); /* what the new context finds */
     if (arguments[0] == c->load_phase) {
         c->steps++;
-        if (c->progress != NULL)
+        if (c->progress != NULL) {
             report_progress(c);
+        }
     }
 }
 
 /* Returns the index of the halfword at `pc`, or UINT32_MAX when it lies outside all ranges. */
-static inline uint32_t index_of(const struct counter *c, uint32_t pc) {
+static inline uint32_t index_of(const struct counter *c, uint32_t pc)
+{
     const struct range *range = c->ranges;
     for (uint32_t i = 0; i < c->range_count; i++, range++) {
         uint32_t index = (pc - range->begin) / 2;
-        if (index < range->halfwords)
+        if (index < range->halfwords) {
             return range->first_index + index;
+        }
     }
     return UINT32_MAX;
 }
 
+static uint32_t bit_of(uint8_t unicorn_register) {
+    return unicorn_register == REGISTER_LR ? 1u << 14 : 1u << (unicorn_register - REGISTER_R0);
+}
+
+/* A block whose aligned accesses are unconditional, and which leaves their base registers as aligned as it finds them,
+ * can be checked when it is entered; and needs no check when it is entered from itself. Returns these registers, or 0
+ * when its instructions must be checked one by one. */
+static uint32_t aligned_at_entry(const struct counter *c, uint32_t index, uint32_t size) {
+    uint32_t bases = 0, moved = 0;
+    for (uint32_t i = index; i < index + size / 2; i++) {
+        moved |= c->moved[i];
+        if (c->marks[i] & MARK_ALIGNED) {
+            if (c->marks[i] & MARK_IT)
+                return 0;
+            bases |= bit_of(c->base_of[i]);
+        }
+    }
+    return bases & moved ? 0 : bases;
+}
+
+static void check_entry(struct counter *c, uc_engine *uc, const struct slot *slot) {
+    uint32_t index = index_of(c, slot->pc);
+    for (uint32_t i = 0; i < slot->size / 2; i++) {
+        if (c->marks[index + i] & MARK_ALIGNED) {
+            uint32_t base = 0;
+            c->register_read(uc, c->base_of[index + i], &base);
+            if (base & 3) {
+                stop(c, uc, STOP_UNALIGNED, slot->pc + 2 * i, base, 0);
+                return;
+            }
+        }
+    }
+}
+
 /* Returns the slot of (pc, size), a new one if need be, or 0 when the block must not run. */
-static uint32_t find_slot(struct counter *c, uc_engine *uc, uint32_t index, uint32_t pc, uint32_t size) {
+static uint32_t find_slot(struct counter *c, uc_engine *uc, uint32_t index, uint32_t pc, uint32_t size)
+{
     uint32_t *link = &c->slot_of[index];
     while (*link != 0) {
-        if (c->slots[*link].size == size)
+        if (c->slots[*link].size == size) {
             return *link;
+        }
         link = &c->slots[*link].next;
     }
     if (c->slot_count == c->slot_capacity) {
@@ -198,117 +269,153 @@ static uint32_t find_slot(struct counter *c, uc_engine *uc, uint32_t index, uint
         }
     }
     uint32_t fresh = c->slot_count++;
-    c->slots[fresh] = (struct slot){.pc = pc, .size = size, .flags = pc == c->marker ? FLAG_MARKER : 0};
+    uint32_t flags = pc == c->marker ? FLAG_MARKER : 0;
+    c->slots[fresh] = (struct slot){.pc = pc, .size = size, .key = size | flags, .limit = FIRST_LIMIT,
+                                    .aligned = aligned_at_entry(c, index, size)};
     *link = fresh;
     return fresh;
 }
 
-/* Leaves the emulation before the new block runs, so that `run` can have it translated again; see the top. */
-static void leave_for_translation(struct counter *c, uc_engine *uc, uint32_t slot) {
-    c->slots[slot].flags |= FLAG_FRESH;
-    c->fresh_slot = slot;
-    c->stop_emulation(uc);
-}
-
-static void narrow_bounds(struct counter *c, const struct slot *slot) {
+static void narrow_bounds(struct counter *c, const struct slot *slot)
+{
     uint32_t first = index_of(c, slot->pc);
+    uint8_t wanted = MARKS_OF_THE_CODE_HOOK & ~(slot->aligned ? MARK_ALIGNED : 0);
     c->bounds[0] = c->bounds[1] = UINT64_MAX;
     for (uint32_t i = 0; i < slot->size / 2; i++) {
-        if (c->marks[first + i] & MARKS_OF_THE_CODE_HOOK) {
+        if (c->marks[first + i] & wanted) {
             c->bounds[1] = slot->pc + 2 * i;
-            if (c->bounds[0] == UINT64_MAX)
+            if (c->bounds[0] == UINT64_MAX) {
                 c->bounds[0] = slot->pc + 2 * i;
+            }
         }
     }
 }
 
-static void widen_bounds(struct counter *c) {
+/* Has the hot block translated anew, and every other block that shares bytes with it, which Unicorn drops with it. */
+static void translate_narrowly(struct counter *c, uc_engine *uc)
+{
+    struct slot *hot = &c->slots[c->hot_slot];
+    hot->key &= ~(uint32_t)FLAG_HOT;
+    hot->idle_calls = 0;
+    hot->limit *= 2;
+    c->control(uc, CONTROL_REMOVE_CACHE, (uint64_t)hot->pc, (uint64_t)hot->pc + 1);
+    for (uint32_t i = 1; i < c->slot_count; i++) {
+        if (hot->pc - c->slots[i].pc < c->slots[i].size) {
+            narrow_bounds(c, &c->slots[i]);
+            c->control(uc, CONTROL_REQUEST_CACHE, (uint64_t)c->slots[i].pc, NULL);
+        }
+    }
     c->bounds[0] = 1;
     c->bounds[1] = 0;
 }
 
 /* Emulates from `begin` until the address `until` or a stop; returns Unicorn's error number. */
-int run(struct counter *c, uc_engine *uc, uint32_t begin, uint32_t until) {
+int run(struct counter *c, uc_engine *uc, uint32_t begin, uint32_t until)
+{
     uint32_t pc = begin;
     for (;;) {
-        c->fresh_slot = 0;
+        c->hot_slot = 0;
         int error = c->start_emulation(uc, pc | 1, until, 0, 0);
-        if (c->fresh_slot == 0 || c->stop != STOP_NONE || error != 0)
+        if (c->hot_slot == 0 || c->stop != STOP_NONE || error != 0) {
             return error;
-        const struct slot *slot = &c->slots[c->fresh_slot];
-        narrow_bounds(c, slot);
-        c->control(uc, CONTROL_REMOVE_CACHE, (uint64_t)slot->pc, (uint64_t)slot->pc + slot->size);
-        pc = slot->pc;
+        }
+        pc = c->slots[c->hot_slot].pc;
+        translate_narrowly(c, uc);
     }
+}
+
+/* What an entry needs beside counting: returns the slot to count, or 0 when the block must not run now. */
+static uint32_t enter_specially(struct counter *c, uc_engine *uc, uint32_t index, uint32_t pc, uint32_t size)
+{
+    if (index == UINT32_MAX) {
+        stop(c, uc, STOP_OUTSIDE_CODE, pc, pc, c->previous_slot);
+        return 0;
+    }
+    uint32_t slot = find_slot(c, uc, index, pc, size);
+    if (slot != 0 && c->slots[slot].key & FLAG_HOT) {
+        c->hot_slot = slot;
+        c->stop_emulation(uc);
+        return 0;
+    }
+    return slot;
 }
 
 /* UC_HOOK_BLOCK. The edge into a block belongs to the context that it leaves. */
-void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) {
+void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
+{
     struct counter *c = user;
     uint32_t pc = (uint32_t)address;
-    uint32_t index = index_of(c, pc);
     if (__builtin_expect(c->stop != STOP_NONE, 0)) {
-        c->stop_emulation(uc);   /* Unicorn takes back a stop that was asked for within an IT block */
+        c->stop_emulation(uc); /* Unicorn takes back a stop that was asked for within an IT block */
         return;
     }
-    if (__builtin_expect(index == UINT32_MAX, 0)) {
-        stop(c, uc, STOP_OUTSIDE_CODE, pc, pc, c->previous_slot);
-        return;
-    }
-    uint32_t slot = c->slot_of[index];
-    if (__builtin_expect(c->slots[slot].size != size, 0)) {
-        uint32_t known = c->slot_count;
-        slot = find_slot(c, uc, index, pc, size);
-        if (slot == 0)
-            return;
-        if (slot == known && c->bounds != NULL) {
-            leave_for_translation(c, uc, slot);
+    uint32_t index = index_of(c, pc);
+    uint32_t slot = index == UINT32_MAX ? 0 : c->slot_of[index];
+    bool special = c->slots[slot].key != size;
+    if (__builtin_expect(special, 0)) {
+        slot = enter_specially(c, uc, index, pc, size);
+        if (slot == 0) {
             return;
         }
     }
-    struct cell *cells = c->contexts[c->context].cells;
-    if (pc != c->previous_end)
-        cells[c->previous_slot].taken++;
+    if (pc != c->previous_end) {
+        c->previous_cell->taken++;
+    }
+    if (__builtin_expect(special, 0) && c->slots[slot].key & FLAG_MARKER) {
+        on_marker(c, uc, pc);
+    }
+    if (c->slots[slot].aligned && c->previous_slot != slot)
+        check_entry(c, uc, &c->slots[slot]);
+    struct cell *cell = &c->cells[slot];
+    cell->count++;
+    c->previous_cell = cell;
     c->previous_slot = slot;
     c->previous_end = pc + size;
     c->bytes += size;
-    if (__builtin_expect(c->slots[slot].flags, 0)) {
-        if (c->slots[slot].flags & FLAG_FRESH) {
-            c->slots[slot].flags &= ~(uint32_t)FLAG_FRESH;
-            widen_bounds(c);
-        }
-        if (c->slots[slot].flags & FLAG_MARKER) {
-            on_marker(c, uc, pc);
-            cells = c->contexts[c->context].cells;
-        }
+}
+
+static void note_idle_call(struct counter *c)
+{
+    struct slot *slot = &c->slots[c->previous_slot];
+    if (c->bounds != NULL && ++slot->idle_calls == slot->limit) {
+        slot->key |= FLAG_HOT;
     }
-    cells[slot].count++;
 }
 
 /* UC_HOOK_CODE. Unicorn calls it within an IT block only when the condition holds. */
-void on_instruction(uc_engine *uc, uint64_t address, uint32_t size, void *user) {
+void on_instruction(uc_engine *uc, uint64_t address, uint32_t size, void *user)
+{
     (void)size;
     struct counter *c = user;
     uint32_t index = index_of(c, (uint32_t)address);
-    if (index == UINT32_MAX)
+    if (index == UINT32_MAX) {
         return;
+    }
     uint8_t marks = c->marks[index];
-    if (marks & MARK_IT)
+    if (!(marks & MARKS_OF_THE_CODE_HOOK)) {
+        note_idle_call(c);
+    }
+    if (marks & MARK_IT) {
         c->contexts[c->context].passed[index]++;
-    if (marks & MARK_STACK)
+    }
+    if (marks & MARK_STACK) {
         note_stack(c, uc, (uint32_t)address);
+    }
     if (marks & (MARK_ALIGNED | MARK_JUMP)) {
         uint32_t base = 0;
         c->register_read(uc, c->base_of[index], &base);
-        if (marks & MARK_ALIGNED && base & 3)
+        if (marks & MARK_ALIGNED && base & 3) {
             stop(c, uc, STOP_UNALIGNED, (uint32_t)address, base, 0);
-        if (marks & MARK_JUMP && !(base & 1))
+        }
+        if (marks & MARK_JUMP && !(base & 1)) {
             stop(c, uc, STOP_NO_THUMB, (uint32_t)address, base, 0);
+        }
     }
 }
 
 /* UC_HOOK_MEM_INVALID: no access that the memory map refuses is ever repaired. */
-bool on_invalid_access(uc_engine *uc, int type, uint64_t address, int size, int64_t value, void *user) {
+bool on_invalid_access(uc_engine *uc, int type, uint64_t address, int size, int64_t value, void *user)
+{
     (void)uc, (void)size, (void)value;
     struct counter *c = user;
     if (c->stop == STOP_NONE) {
@@ -320,6 +427,7 @@ bool on_invalid_access(uc_engine *uc, int type, uint64_t address, int size, int6
 }
 
 /* UC_HOOK_INTR: exceptions that would enter a handler on the core; none is emulated. */
-void on_interrupt(uc_engine *uc, uint32_t number, void *user) {
+void on_interrupt(uc_engine *uc, uint32_t number, void *user)
+{
     stop(user, uc, STOP_INTERRUPT, 0, 0, number);
 }

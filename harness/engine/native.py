@@ -69,7 +69,16 @@ class Cell(Structure):
 class Slot(Structure):
     """One block: it begins at `pc` and has `size` bytes."""
 
-    _fields_ = (("pc", c_uint32), ("size", c_uint32), ("next", c_uint32), ("flags", c_uint32))
+    _fields_ = (
+        ("pc", c_uint32),
+        ("size", c_uint32),
+        ("next", c_uint32),
+        ("key", c_uint32),
+        ("idle_calls", c_uint32),
+        ("limit", c_uint32),
+        ("aligned", c_uint32),
+        ("reserved", c_uint32),
+    )
 
 
 class NativeContext(Structure):
@@ -94,6 +103,7 @@ class Counter(Structure):
         ("slot_capacity", c_uint32),
         ("slot_of", POINTER(c_uint32)),
         ("marks", POINTER(c_uint8)),
+        ("moved", POINTER(c_uint16)),
         ("base_of", POINTER(c_uint8)),
         ("slots", POINTER(Slot)),
         ("contexts", POINTER(NativeContext)),
@@ -110,12 +120,14 @@ class Counter(Structure):
         ("register_read", c_void_p),
         ("control", c_void_p),
         ("progress", PROGRESS),
+        ("cells", POINTER(Cell)),
+        ("previous_cell", POINTER(Cell)),
         ("context", c_uint32),
         ("context_count", c_uint32),
         ("slot_count", c_uint32),
         ("previous_slot", c_uint32),
         ("previous_end", c_uint32),
-        ("fresh_slot", c_uint32),
+        ("hot_slot", c_uint32),
         ("bytes", c_uint64),
         ("steps", c_uint64),
         ("last_progress_ns", c_int64),

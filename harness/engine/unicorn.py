@@ -39,6 +39,7 @@ from unicorn.unicorn_const import (
 from unicorn.unicorn_py3.unicorn import uclib
 
 from harness.build.elf import Image
+from harness.engine.alignment import moved_registers
 from harness.engine.device import RecordSink, Registers, build_device
 from harness.engine.job import Job, Progress
 from harness.engine.native import (
@@ -187,6 +188,7 @@ class _Run:
         capacity = halfwords + _SPARE_SLOTS
         self._marks = np.zeros(halfwords, dtype=np.uint8)
         self._base_of = np.zeros(halfwords, dtype=np.uint8)
+        self._moved = np.zeros(halfwords, dtype=np.uint16)
         self._slot_of = np.zeros(halfwords, dtype=np.uint32)
         self._context_of = np.zeros(PHASES_MAX * LAYERS_MAX, dtype=np.uint16)
         self._slots = (Slot * capacity)()
@@ -211,6 +213,7 @@ class _Run:
             slot_capacity=capacity,
             slot_of=self._slot_of.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)),
             marks=self._marks.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
+            moved=self._moved.ctypes.data_as(ctypes.POINTER(ctypes.c_uint16)),
             base_of=self._base_of.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
             slots=self._slots,
             contexts=self._contexts,
@@ -262,6 +265,8 @@ class _Run:
             if instruction.mnemonic in ("bx", "blx") and instruction.operands != "lr":
                 self._marks[index] |= Mark.JUMP
                 self._base_of[index] = _REGISTERS[instruction.operands]
+            if checks_alignment:
+                self._moved[index] = moved_registers(instruction)
             if checks_alignment and instruction.aligned_base is not None:
                 self._marks[index] |= Mark.ALIGNED
                 self._base_of[index] = _REGISTERS[instruction.aligned_base]
@@ -416,7 +421,7 @@ class _Run:
         slots, contexts = counter.slot_count, counter.context_count
         if counter.previous_slot and self._finish != counter.previous_end:
             self._contexts[counter.context].cells[counter.previous_slot].taken += 1
-        table = np.frombuffer(memoryview(self._slots), dtype=np.uint32).reshape(-1, 4)[:slots]
+        table = np.frombuffer(memoryview(self._slots), dtype=np.uint32).reshape(-1, ctypes.sizeof(Slot) // 4)[:slots]
         cells = np.zeros((contexts, slots, 2), dtype=np.uint64)
         passed = np.zeros((contexts, counter.halfwords), dtype=np.uint64)
         for c in range(contexts):
