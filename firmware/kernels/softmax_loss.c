@@ -46,10 +46,11 @@ void softmax_loss_u8(const void *params, struct step *step)
     const float inverse_scale = 1.0f / quant->scale;
     for (uint32_t i = 0; i < classes; i++) {
         error[i] = quantize(values[i], inverse_scale, quant->zero_point);
-        if (values[i] < quant->seen_low) {
+        /* A fixed quantization lies in flash. */
+        if (quant->tracked && values[i] < quant->seen_low) {
             quant->seen_low = values[i];
         }
-        if (values[i] > quant->seen_high) {
+        if (quant->tracked && values[i] > quant->seen_high) {
             quant->seen_high = values[i];
         }
     }
