@@ -1,0 +1,146 @@
+"""Whole training steps of the uint8 twin equal the NumPy reference in every bit of records and state."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from native_builds import twin
+from reference.affine import F
+from reference.selection import Policy
+from reference.training import QuantizedTraining, Settings
+from small_networks import NETWORKS, Task, make_task
+
+from harness.engine.request import RunRequest
+from harness.engine.twin import run_twin
+from harness.errors import AgreementError
+from harness.model import LayerWeights
+from harness.pipeline.agreement import check_agreement
+from harness.plan import Plan, deploy, make_plan
+from harness.plan.deployment import Affine
+
+STEPS = 13
+
+
+def state_bytes(plan: Plan, tensors: dict[str, bytes]) -> bytes:
+    """Put the tensors of the reference where the plan has them."""
+    state = bytearray(plan.state_bytes)
+    left = dict(tensors)
+    for tensor in plan.tensors:
+        if tensor.place == "state":
+            data = left.pop(tensor.name)
+            assert len(data) == tensor.size_bytes, tensor.name
+            state[plan.offsets[tensor] : plan.offsets[tensor] + len(data)] = data
+    assert not left
+    return bytes(state)
+
+
+def request(**changes) -> RunRequest:
+    settings = {
+        "steps": STEPS, "batch_size": 4, "policy": "dynamic", "learning_rate": 0.02, "min_ratio": 0.3, "max_ratio": 1.0,
+        "range_smoothing": 0.1, "weight_slack": 0.0, "epoch_steps": 11, "record_steps": STEPS, "evaluate_at_end": 5,
+    }  # fmt: skip
+    return RunRequest(**{**settings, **changes})
+
+
+def check(
+    task: Task, run: RunRequest, folder, *, trained="all", activations=True, errors=True, sanitized=False, deployed=None
+):
+    """Run twin and reference on `task` and compare all they leave behind; return the records.
+
+    `deployed` is what the twin gets when it is not `task`.
+    """
+    plan = make_plan(task.network, "uint8", trained, tracked_activations=activations, tracked_errors=errors)
+    deployment = deploy(plan, (deployed or task).weights, Affine.of_range(*task.input_range), task.ranges)
+    executable = twin(plan, deployment, folder, sanitized=sanitized)
+    seen = run_twin(executable, run, task.store.pack(), timeout_s=60)
+    reference = QuantizedTraining(
+        task.network.layers,
+        task.network.shapes(),
+        [None if drawn is None else (drawn.weights, drawn.bias) for drawn in task.weights],
+        task.input_range,
+        task.ranges.activations,
+        task.ranges.errors,
+        plan.trained_layers,
+        Settings(
+            Policy(run.policy, F(run.min_ratio), F(run.max_ratio)),
+            F(run.learning_rate),
+            F(run.range_smoothing),
+            F(run.weight_slack),
+        ),
+        tracked_activations=activations,
+        tracked_errors=errors,
+    )
+    expected = reference.run(
+        task.samples(run.steps),
+        run.batch_size,
+        run.epoch_steps,
+        task.tests(run.evaluate_at_end),
+        lambda tensors: state_bytes(plan, tensors),
+    )
+    assert seen.records[0]["r"] == "start"
+    check_agreement(plan, seen.records[1:], expected, seen.state, state_bytes(plan, reference.tensors()))
+    return expected
+
+
+SUFFIXES = [
+    pytest.param(net, trained, id=f"{net.name}-{trained}")
+    for net in NETWORKS.values()
+    for trained in range(1, sum(layer.trainable for layer in net.layers) + 1)
+]
+
+
+@pytest.mark.parametrize(("net", "trained"), SUFFIXES)
+def test_every_trained_suffix_of_every_network_equals_the_reference(net, trained, tmp_path):
+    records = check(make_task(net, seed=trained), request(), tmp_path, trained=trained)
+    assert {len(record["k"]) for record in records if record["r"] == "step"} == {trained}
+
+
+@pytest.mark.parametrize(("activations", "errors"), list(itertools.product((True, False), repeat=2)))
+@pytest.mark.parametrize("policy", ["full", "static", "dynamic"])
+def test_every_policy_and_choice_of_ranges_equals_the_reference(policy, activations, errors, tmp_path):
+    task = make_task(NETWORKS["overlapping-pools"], seed=7)
+    records = check(task, request(policy=policy), tmp_path, activations=activations, errors=errors)
+    counts = {tuple(record["k"]) for record in records if record["r"] == "step"}
+    assert (len(counts) > 1) == (policy == "dynamic")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"weight_slack": 0.3},
+        {"weight_slack": 0.9, "learning_rate": 0.001},
+        {"learning_rate": 1.5},
+        {"learning_rate": 0.0},
+        {"min_ratio": 1e-6, "max_ratio": 0.5},
+        {"min_ratio": 0.5, "policy": "static"},
+        {"range_smoothing": 1.0},
+        {"range_smoothing": 0.0},
+        {"batch_size": 1},
+        {"batch_size": 5, "epoch_steps": 0},
+        {"batch_size": STEPS + 1, "epoch_steps": 0},
+        {"evaluate_at_end": 0},
+        {"steps": 64, "record_steps": 64, "epoch_steps": 32},
+    ],
+    ids=lambda changes: " ".join(f"{key}={value}" for key, value in changes.items()),
+)
+@pytest.mark.parametrize("name", ["conv-pool", "strided"])
+def test_every_setting_equals_the_reference(changes, name, tmp_path):
+    check(make_task(NETWORKS[name], seed=3), request(**changes), tmp_path)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_twins_with_sanitizers_equal_the_reference(name, tmp_path):
+    check(make_task(NETWORKS[name], seed=11), request(), tmp_path, sanitized=True)
+
+
+def test_a_network_that_differs_in_one_weight_does_not_equal_the_reference(tmp_path):
+    task = make_task(NETWORKS["mlp"], seed=5)
+    drawn = task.weights[1]
+    assert drawn is not None
+    other = drawn.weights.copy()
+    other[0, 0] = 0.0 if abs(other[0, 0]) > 0.1 else 0.3
+    changed = replace(task, weights=(task.weights[0], LayerWeights(other, drawn.bias), *task.weights[2:]))
+    with pytest.raises(AgreementError, match="record"):
+        check(task, request(), tmp_path, deployed=changed)
