@@ -17,6 +17,11 @@
 
 typedef void uc_engine;
 
+/* Keeps what is rare out of the registers and the cache lines of on_block. */
+#define RARE __attribute__((noinline, cold))
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+enum { NONE = 1 }; /* no address of an instruction */
 enum { PHASES_MAX = 16, LAYERS_MAX = 1024, CONTEXTS_MAX = 2048, PROGRESS_INTERVAL_NS = 100000000 };
 
 /* Keep equal to class Stop in native.py. */
@@ -96,19 +101,21 @@ struct counter {
     struct cell *previous_cell;
     uint32_t context, context_count, slot_count;
     uint32_t previous_slot, previous_end, hot_slot;
+    uint32_t loop_pc, loop_size; /* the previous block if entering it again needs nothing but counting, else NONE */
     uint64_t bytes, steps;
     int64_t last_progress_ns;
     volatile uint32_t stop; /* the engine writes STOP_TIMEOUT from another thread */
     uint32_t stop_pc, stop_address, stop_detail;
 };
 
-static void stop(struct counter *c, uc_engine *uc, uint32_t why, uint32_t pc, uint32_t address, uint32_t detail)
+RARE static void stop(struct counter *c, uc_engine *uc, uint32_t why, uint32_t pc, uint32_t address, uint32_t detail)
 {
     if (c->stop == STOP_NONE) {
         c->stop = why;
         c->stop_pc = pc;
         c->stop_address = address;
         c->stop_detail = detail;
+        c->loop_pc = NONE;
     }
     c->stop_emulation(uc);
 }
@@ -173,7 +180,7 @@ static void note_stack(struct counter *c, uc_engine *uc, uint32_t pc)
     }
 }
 
-static void on_marker(struct counter *c, uc_engine *uc, uint32_t pc)
+RARE static void on_marker(struct counter *c, uc_engine *uc, uint32_t pc)
 {
     uint32_t arguments[2] = {0, 0};
     c->register_read(uc, REGISTER_R0, &arguments[0]);
@@ -197,7 +204,7 @@ static void on_marker(struct counter *c, uc_engine *uc, uint32_t pc)
 }
 
 /* Returns the index of the halfword at `pc`, or UINT32_MAX when it lies outside all ranges. */
-static inline uint32_t index_of(const struct counter *c, uint32_t pc)
+static uint32_t index_of(const struct counter *c, uint32_t pc)
 {
     const struct range *range = c->ranges;
     for (uint32_t i = 0; i < c->range_count; i++, range++) {
@@ -229,7 +236,7 @@ static uint32_t aligned_at_entry(const struct counter *c, uint32_t index, uint32
     return bases & moved ? 0 : bases;
 }
 
-static void check_entry(struct counter *c, uc_engine *uc, const struct slot *slot) {
+RARE static void check_entry(struct counter *c, uc_engine *uc, const struct slot *slot) {
     uint32_t index = index_of(c, slot->pc);
     for (uint32_t i = 0; i < slot->size / 2; i++) {
         if (c->marks[index + i] & MARK_ALIGNED) {
@@ -244,7 +251,7 @@ static void check_entry(struct counter *c, uc_engine *uc, const struct slot *slo
 }
 
 /* Returns the slot of (pc, size), a new one if need be, or 0 when the block must not run. */
-static uint32_t find_slot(struct counter *c, uc_engine *uc, uint32_t index, uint32_t pc, uint32_t size)
+RARE static uint32_t find_slot(struct counter *c, uc_engine *uc, uint32_t index, uint32_t pc, uint32_t size)
 {
     uint32_t *link = &c->slot_of[index];
     while (*link != 0) {
@@ -325,7 +332,7 @@ int run(struct counter *c, uc_engine *uc, uint32_t begin, uint32_t until)
 }
 
 /* What an entry needs beside counting: returns the slot to count, or 0 when the block must not run now. */
-static uint32_t enter_specially(struct counter *c, uc_engine *uc, uint32_t index, uint32_t pc, uint32_t size)
+RARE static uint32_t enter_specially(struct counter *c, uc_engine *uc, uint32_t index, uint32_t pc, uint32_t size)
 {
     if (index == UINT32_MAX) {
         stop(c, uc, STOP_OUTSIDE_CODE, pc, pc, c->previous_slot);
@@ -340,41 +347,52 @@ static uint32_t enter_specially(struct counter *c, uc_engine *uc, uint32_t index
     return slot;
 }
 
-/* UC_HOOK_BLOCK. The edge into a block belongs to the context that it leaves. */
-void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
-{
-    struct counter *c = user;
-    uint32_t pc = (uint32_t)address;
-    if (__builtin_expect(c->stop != STOP_NONE, 0)) {
-        c->stop_emulation(uc); /* Unicorn takes back a stop that was asked for within an IT block */
-        return;
-    }
-    uint32_t index = index_of(c, pc);
+/* Counts a block that is not the previous one again. The edge into a block belongs to the context that it leaves. */
+static inline void enter(struct counter *c, uc_engine *uc, uint32_t pc, uint32_t size) {
+    const struct range *first = c->ranges;
+    uint32_t index = (pc - first->begin) / 2;
+    if (UNLIKELY(index >= first->halfwords))
+        index = index_of(c, pc);
     uint32_t slot = index == UINT32_MAX ? 0 : c->slot_of[index];
     bool special = c->slots[slot].key != size;
-    if (__builtin_expect(special, 0)) {
+    if (UNLIKELY(special)) {
         slot = enter_specially(c, uc, index, pc, size);
-        if (slot == 0) {
+        if (slot == 0)
             return;
-        }
     }
-    if (pc != c->previous_end) {
+    if (pc != c->previous_end)
         c->previous_cell->taken++;
-    }
-    if (__builtin_expect(special, 0) && c->slots[slot].key & FLAG_MARKER) {
-        on_marker(c, uc, pc);
-    }
-    if (c->slots[slot].aligned && c->previous_slot != slot)
+    if (UNLIKELY(c->slots[slot].aligned))
         check_entry(c, uc, &c->slots[slot]);
+    bool is_marker = special && c->slots[slot].key & FLAG_MARKER;
+    if (UNLIKELY(is_marker))
+        on_marker(c, uc, pc);
     struct cell *cell = &c->cells[slot];
     cell->count++;
     c->previous_cell = cell;
     c->previous_slot = slot;
     c->previous_end = pc + size;
     c->bytes += size;
+    c->loop_pc = is_marker ? NONE : pc;
+    c->loop_size = size;
 }
 
-static void note_idle_call(struct counter *c)
+/* UC_HOOK_BLOCK. */
+void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) {
+    struct counter *c = user;
+    uint32_t pc = (uint32_t)address;
+    if (pc == c->loop_pc && size == c->loop_size) {
+        c->previous_cell->count++;
+        c->previous_cell->taken++;
+        c->bytes += size;
+    } else if (UNLIKELY(c->stop != STOP_NONE)) {
+        c->stop_emulation(uc); /* Unicorn takes back a stop that was asked for within an IT block */
+    } else {
+        enter(c, uc, pc, size);
+    }
+}
+
+RARE static void note_idle_call(struct counter *c)
 {
     struct slot *slot = &c->slots[c->previous_slot];
     if (c->bounds != NULL && ++slot->idle_calls == slot->limit) {

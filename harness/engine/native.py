@@ -128,6 +128,8 @@ class Counter(Structure):
         ("previous_slot", c_uint32),
         ("previous_end", c_uint32),
         ("hot_slot", c_uint32),
+        ("loop_pc", c_uint32),
+        ("loop_size", c_uint32),
         ("bytes", c_uint64),
         ("steps", c_uint64),
         ("last_progress_ns", c_int64),
