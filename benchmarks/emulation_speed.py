@@ -30,7 +30,9 @@ def _seconds(engine, work):
 
 def main() -> int:
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    print(f"{'core':14} {'M instructions':>14} {'MIPS plain':>11} {'MIPS counting':>14} {'ratio':>6} {'median ratio':>13}")
+    print(
+        f"{'core':14} {'M instructions':>14} {'MIPS plain':>11} {'MIPS counting':>14} {'ratio':>6} {'median ratio':>13}"
+    )
     slow = 0
     for board in BOARDS:
         rounds, float_rows = ROUNDS[board]

@@ -73,7 +73,7 @@ def _library() -> ctypes.CDLL:
 
 
 def _it_members(elf: Path) -> dict[int, int]:
-    """Return the instructions in IT blocks, each with the address of its IT, as the disassembler of binutils sees them."""
+    """Return the instructions in IT blocks, each with the address of its IT, as binutils disassembles them."""
     text = subprocess.run(
         ["arm-none-eabi-objdump", "-d", "--no-show-raw-insn", str(elf)], check=True, capture_output=True, text=True
     ).stdout

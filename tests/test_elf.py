@@ -54,7 +54,10 @@ def test_source_lines_equal_those_of_addr2line(board):
 def test_code_is_what_the_disassembler_shows_as_instructions(board):
     image = Image(probe(board))
     out = subprocess.run(
-        ["arm-none-eabi-objdump", "-d", "--no-show-raw-insn", str(image.path)], check=True, capture_output=True, text=True
+        ["arm-none-eabi-objdump", "-d", "--no-show-raw-insn", str(image.path)],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
     lines = [line for line in re.findall(r"^ *([0-9a-f]+):\t(\S+)", out, re.MULTILINE) if line[1] != "..."]
     assert len(lines) > 500

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pytest
 from firmware_builds import BOARDS, job, probe
@@ -75,7 +76,7 @@ def test_uarte_cannot_send_from_flash():
     uarte.write(NrfUarte.ENABLE, 4, 8)
     uarte.write(NrfUarte.TXD_PTR, 4, 0x1000)
     uarte.write(NrfUarte.TXD_MAXCNT, 4, 4)
-    with pytest.raises(FaultError, match="EasyDMA reads RAM only, TXD.PTR is 0x00001000"):
+    with pytest.raises(FaultError, match=r"EasyDMA reads RAM only, TXD\.PTR is 0x00001000"):
         uarte.write(NrfUarte.STARTTX, 4, 1)
 
 
@@ -109,7 +110,13 @@ def test_lpuart_sends_when_its_transmitter_is_on():
 def test_plain_registers_keep_bytes_and_ready_bits_always_read_as_one():
     block = Registers(
         Peripheral(
-            name="X", model="registers", origin=0, size_bytes=64, reset={4: 0x11223344}, ready={8: 0x80000000}, source="x"
+            name="X",
+            model="registers",
+            origin=0,
+            size_bytes=64,
+            reset={4: 0x11223344},
+            ready={8: 0x80000000},
+            source="x",
         )
     )
     assert block.read(4, 4) == 0x11223344
@@ -126,7 +133,7 @@ def test_a_board_names_a_uart_of_its_own_and_no_regions_overlap(board):
     platform = load_platform(board)
     assert any(p.name == platform.uart and p.model != "registers" for p in platform.peripherals)
     spans = sorted((m.origin, m.origin + m.size_bytes) for m in (*platform.memories, *platform.peripherals))
-    assert all(end <= begin for (_, end), (begin, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
     assert {"flash", "ram", "samples"} == {m.kind for m in platform.memories}
     flash = platform.memory("flash")
     assert flash.origin <= platform.vector_table < flash.origin + flash.size_bytes

@@ -28,7 +28,11 @@ FAULTS = [
     ("unaligned_word", M0, r"unaligned access: ldr r\d, \[r\d\]"),
     ("unaligned_halfword", M0, r"unaligned access: strh r\d, \[r\d\]"),
     ("unaligned_multiple", M0, r"unaligned access: ldm r\d!, \{r2, r3\}"),
-    ("unaligned_multiple", ARMV7, r"unaligned access: ldm r\d!, \{r2, r3\} with base 0x2000000[159d], expected a multiple"),
+    (
+        "unaligned_multiple",
+        ARMV7,
+        r"unaligned access: ldm r\d!, \{r2, r3\} with base 0x2000000[159d], expected a multiple",
+    ),
     ("unaligned_double", ARMV7, "unaligned access: ldrd .* with base 0x2000000[26ae], expected a multiple of 4"),
     ("unaligned_float", ARMV7, "unaligned access: vldr s0, .* with base 0x2000000[26ae], expected a multiple of 4"),
     ("unaligned_in_it_block", ARMV7, "unaligned access: ldrd r2, r3, .* expected a multiple of 4"),
@@ -74,7 +78,9 @@ def test_a_fault_names_the_caller(board):
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_stack_overflow_ends_the_run_before_it_reaches_other_data(board):
-    with pytest.raises(FaultError, match=r"stack overflow: the stack pointer is 0x2000b[0-9a-f]{3}, \d+ bytes below") as caught:
+    with pytest.raises(
+        FaultError, match=r"stack overflow: the stack pointer is 0x2000b[0-9a-f]{3}, \d+ bytes below"
+    ) as caught:
         _run(board, "stack_overflow")
     assert "in overflow (faults.c:" in str(caught.value)
 
@@ -88,7 +94,9 @@ def test_an_fpu_instruction_before_cpacr_allows_it_faults(board):
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_timeout_is_enforced_and_says_where_the_firmware_was(board):
     began = time.monotonic()
-    with pytest.raises(EngineError, match=r"timeout: not finished after 0\.2 s in endless \(faults\.c:\d+\), phase backward"):
+    with pytest.raises(
+        EngineError, match=r"timeout: not finished after 0\.2 s in endless \(faults\.c:\d+\), phase backward"
+    ):
         _run(board, "endless", timeout_s=0.2)
     assert time.monotonic() - began < 15
 

@@ -97,9 +97,7 @@ _PARENT = textwrap.dedent("""
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_no_worker_outlives_its_parent(kind):
     here = Path(__file__).parent
-    parent = subprocess.Popen(
-        [sys.executable, "-c", _PARENT, str(here), str(here.parent)], stderr=subprocess.DEVNULL
-    )
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT, str(here), str(here.parent)], stderr=subprocess.DEVNULL)
     try:
         workers = []
         for _ in range(400):

@@ -81,7 +81,7 @@ struct counter {
     uint32_t slot_capacity;
     uint32_t *slot_of;        /* first slot of every halfword of the ranges, 0 for none */
     const uint8_t *marks;     /* what every halfword of the ranges is */
-    const uint16_t *moved;      /* registers whose remainder modulo 4 the instruction may change; bit 0 is r0 */
+    const uint16_t *moved;    /* registers whose remainder modulo 4 the instruction may change; bit 0 is r0 */
     const uint8_t *base_of;   /* Unicorn's number of the base register of an instruction marked ALIGNED or JUMP */
     struct slot *slots;       /* slot 0 is the reset: it stands before the first block */
     struct context *contexts; /* CONTEXTS_MAX */
@@ -216,27 +216,31 @@ static uint32_t index_of(const struct counter *c, uint32_t pc)
     return UINT32_MAX;
 }
 
-static uint32_t bit_of(uint8_t unicorn_register) {
+static uint32_t bit_of(uint8_t unicorn_register)
+{
     return unicorn_register == REGISTER_LR ? 1u << 14 : 1u << (unicorn_register - REGISTER_R0);
 }
 
 /* A block whose aligned accesses are unconditional, and which leaves their base registers as aligned as it finds them,
  * can be checked when it is entered; and needs no check when it is entered from itself. Returns these registers, or 0
  * when its instructions must be checked one by one. */
-static uint32_t aligned_at_entry(const struct counter *c, uint32_t index, uint32_t size) {
+static uint32_t aligned_at_entry(const struct counter *c, uint32_t index, uint32_t size)
+{
     uint32_t bases = 0, moved = 0;
     for (uint32_t i = index; i < index + size / 2; i++) {
         moved |= c->moved[i];
         if (c->marks[i] & MARK_ALIGNED) {
-            if (c->marks[i] & MARK_IT)
+            if (c->marks[i] & MARK_IT) {
                 return 0;
+            }
             bases |= bit_of(c->base_of[i]);
         }
     }
     return bases & moved ? 0 : bases;
 }
 
-RARE static void check_entry(struct counter *c, uc_engine *uc, const struct slot *slot) {
+RARE static void check_entry(struct counter *c, uc_engine *uc, const struct slot *slot)
+{
     uint32_t index = index_of(c, slot->pc);
     for (uint32_t i = 0; i < slot->size / 2; i++) {
         if (c->marks[index + i] & MARK_ALIGNED) {
@@ -277,8 +281,8 @@ RARE static uint32_t find_slot(struct counter *c, uc_engine *uc, uint32_t index,
     }
     uint32_t fresh = c->slot_count++;
     uint32_t flags = pc == c->marker ? FLAG_MARKER : 0;
-    c->slots[fresh] = (struct slot){.pc = pc, .size = size, .key = size | flags, .limit = FIRST_LIMIT,
-                                    .aligned = aligned_at_entry(c, index, size)};
+    c->slots[fresh] = (struct slot){
+        .pc = pc, .size = size, .key = size | flags, .limit = FIRST_LIMIT, .aligned = aligned_at_entry(c, index, size)};
     *link = fresh;
     return fresh;
 }
@@ -348,25 +352,31 @@ RARE static uint32_t enter_specially(struct counter *c, uc_engine *uc, uint32_t 
 }
 
 /* Counts a block that is not the previous one again. The edge into a block belongs to the context that it leaves. */
-static inline void enter(struct counter *c, uc_engine *uc, uint32_t pc, uint32_t size) {
+static inline void enter(struct counter *c, uc_engine *uc, uint32_t pc, uint32_t size)
+{
     const struct range *first = c->ranges;
     uint32_t index = (pc - first->begin) / 2;
-    if (UNLIKELY(index >= first->halfwords))
+    if (UNLIKELY(index >= first->halfwords)) {
         index = index_of(c, pc);
+    }
     uint32_t slot = index == UINT32_MAX ? 0 : c->slot_of[index];
     bool special = c->slots[slot].key != size;
     if (UNLIKELY(special)) {
         slot = enter_specially(c, uc, index, pc, size);
-        if (slot == 0)
+        if (slot == 0) {
             return;
+        }
     }
-    if (pc != c->previous_end)
+    if (pc != c->previous_end) {
         c->previous_cell->taken++;
-    if (UNLIKELY(c->slots[slot].aligned))
+    }
+    if (UNLIKELY(c->slots[slot].aligned)) {
         check_entry(c, uc, &c->slots[slot]);
+    }
     bool is_marker = special && c->slots[slot].key & FLAG_MARKER;
-    if (UNLIKELY(is_marker))
+    if (UNLIKELY(is_marker)) {
         on_marker(c, uc, pc);
+    }
     struct cell *cell = &c->cells[slot];
     cell->count++;
     c->previous_cell = cell;
@@ -378,7 +388,8 @@ static inline void enter(struct counter *c, uc_engine *uc, uint32_t pc, uint32_t
 }
 
 /* UC_HOOK_BLOCK. */
-void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) {
+void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
+{
     struct counter *c = user;
     uint32_t pc = (uint32_t)address;
     if (pc == c->loop_pc && size == c->loop_size) {

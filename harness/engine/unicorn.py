@@ -76,7 +76,12 @@ _ACCESS = {
 }
 _SUPERVISOR_CALL, _DATA_ABORT = 2, 4
 # The map is checked before an abort is raised, so that a data abort is an address that Armv6-M wants aligned.
-_EXCEPTION = {1: "undefined instruction", 3: "instruction fetch abort", _DATA_ABORT: "unaligned access", 7: "breakpoint"}
+_EXCEPTION = {
+    1: "undefined instruction",
+    3: "instruction fetch abort",
+    _DATA_ABORT: "unaligned access",
+    7: "breakpoint",
+}
 _REGISTERS = {f"r{n}": UC_ARM_REG_R0 + n for n in range(13)} | {"sb": 75, "sl": 76, "fp": 77, "ip": 78, "lr": 10}
 _SPARE_SLOTS = 4096
 _TIMER_PERIOD_S = 0.05
@@ -376,7 +381,8 @@ class _Run:
                 )
             case Stop.NO_THUMB:
                 raise FaultError(
-                    f"invalid state: {self._listing.at(place)} to 0x{address:08x}, an address without the Thumb bit{where}"
+                    f"invalid state: {self._listing.at(place)} to 0x{address:08x}, "
+                    f"an address without the Thumb bit{where}"
                 )
             case Stop.OUTSIDE_CODE:
                 raise FaultError(f"jump to 0x{address:08x}, which is no code of the firmware,{self._jump()}")

@@ -8,21 +8,25 @@ extern uint32_t __stack_top;
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
-__attribute__((noinline)) void marker(uint32_t phase, int32_t layer) {
+__attribute__((noinline)) void marker(uint32_t phase, int32_t layer)
+{
     __asm volatile("" ::"r"(phase), "r"(layer));
 }
 
-__attribute__((noinline, noreturn)) void finish(int status) {
+__attribute__((noinline, noreturn)) void finish(int status)
+{
     __asm volatile("" ::"r"(status));
     for (;;)
         ;
 }
 
 #if defined(BOARD_NRF52840)
-static void start_uart(void) {
+static void start_uart(void)
+{
     REGISTER(0x40002500) = 8;
 }
-void send(const char *text) {
+void send(const char *text)
+{
     static char buffer[128]; /* EasyDMA reads RAM only */
     size_t size = strlen(text);
     memcpy(buffer, text, size);
@@ -34,13 +38,15 @@ void send(const char *text) {
         ;
 }
 #elif defined(BOARD_RP2040)
-static void start_uart(void) {
+static void start_uart(void)
+{
     REGISTER(0x4000F000) = 1u << 22; /* RESETS.RESET, clear alias: UART0 */
     while (!(REGISTER(0x4000C008) & 1u << 22))
         ;
     REGISTER(0x40034030) = 0x301;
 }
-void send(const char *text) {
+void send(const char *text)
+{
     for (; *text; text++) {
         while (REGISTER(0x40034018) & 0x20)
             ;
@@ -48,10 +54,12 @@ void send(const char *text) {
     }
 }
 #else
-static void start_uart(void) {
+static void start_uart(void)
+{
     REGISTER(0x40184018) = 1u << 19;
 }
-void send(const char *text) {
+void send(const char *text)
+{
     for (; *text; text++) {
         while (!(REGISTER(0x40184014) & 1u << 23))
             ;
@@ -60,7 +68,8 @@ void send(const char *text) {
 }
 #endif
 
-void reset(void) {
+void reset(void)
+{
 #if __ARM_FP && !defined(NO_FPU_ENABLE)
     REGISTER(0xE000ED88) |= 0xFu << 20;
     __asm volatile("dsb\n isb");

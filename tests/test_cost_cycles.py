@@ -1,0 +1,157 @@
+import subprocess
+
+import numpy as np
+import pytest
+from firmware_builds import BOARDS, FLAGS, build, job, probe
+
+from harness.build import Image
+from harness.cost import core_table, energy, peak_stack_bytes, price, static_memory, time_ms
+from harness.cost.cycles import CoreTable
+from harness.engine import UnicornEngine
+from harness.errors import EngineError, InputError
+from harness.platform import CORES, load_platform
+from harness.trace import Context, Kind, Trace
+
+
+@pytest.fixture(scope="module", params=BOARDS)
+def priced(request):
+    board = request.param
+    platform, image = load_platform(board), Image(probe(board))
+    trace = UnicornEngine().run(job(board, image.path))
+    return trace, image, platform, price(trace, image, platform)
+
+
+def _assembled(tmp_path, board, code):
+    """Return an image of `code`, which stands at address 0, and the addresses of its instructions."""
+    source, elf = tmp_path / "code.s", tmp_path / "code.elf"
+    source.write_text(f".syntax unified\n.thumb\n.text\n.thumb_func\n.global start\nstart:\n{code}\n")
+    subprocess.run(
+        ["arm-none-eabi-gcc", *FLAGS[board], "-nostdlib", "-Wl,-Ttext=0,-e,start", "-o", str(elf), str(source)],
+        check=True,
+    )
+    return Image(elf)
+
+
+def _trace(addresses, executions, taken=None, skipped=None):
+    column = lambda values: np.array(values or [0] * len(addresses), dtype=np.uint64)[:, None]  # noqa: E731
+    return Trace(
+        engine="hand", contexts=(Context("forward", 0),), addresses=np.array(addresses, dtype=np.uint32),
+        executions=column(executions), skipped=column(skipped), taken=column(taken),
+        stack_low=np.array([0], dtype=np.uint32), records=(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("board", "code", "addresses", "executions", "taken", "skipped", "cycles"),
+    [
+        # Arm DDI 0484C table 3.1: SUBS 1, taken branch 2, not taken 1
+        ("rp2040", "subs r0, #1\nbne start", [0, 2], [10, 10], [0, 9], None, 10 * 1 + 9 * 2 + 1),
+        # PUSH of 3 is 1 + 3, LDR 2, STR 2, MULS 1
+        ("rp2040", "push {r4, r5, lr}\nldr r0, [r1]\nstr r0, [r1]\nmuls r0, r1", [0, 2, 4, 6], [1] * 4, None, None, 9),
+        # consecutive loads are pipelined, the last one is not
+        ("nrf52840", "ldr r0, [r2]\nldr r1, [r3]\nadds r0, r1", [0, 2, 4], [5] * 3, None, None, 5 * (1 + 2 + 1)),
+        # the address of the second waits for the first
+        ("nrf52840", "ldr r0, [r2]\nldr r1, [r0]\nadds r0, r1", [0, 2, 4], [5] * 3, None, None, 5 * (2 + 2 + 1)),
+        # a failed condition takes one cycle: IT 1 + 3 divisions of 7 and 2 skipped
+        ("nrf52840", "it ne\nudivne r0, r1, r2", [0, 2], [5, 5], None, [0, 2], 5 + 3 * 7 + 2),
+        (
+            "nrf52840",
+            "vmul.f32 s0, s1, s2\nvfma.f32 s0, s1, s2\nvdiv.f32 s0, s1, s2",
+            [0, 4, 8],
+            [1] * 3,
+            None,
+            None,
+            18,
+        ),
+        ("nrf52840", "vldr d0, [r0]\nnop", [0, 4], [1, 1], None, None, 3 + 1),
+        ("imxrt1062", "adds r0, #1\nadds r1, #1\nudiv r0, r0, r1", [0, 2, 4], [1] * 3, None, None, 0.69 * 2 + 7),
+    ],
+)
+def test_prices_add_up_by_hand(tmp_path, board, code, addresses, executions, taken, skipped, cycles):
+    image = _assembled(tmp_path, board, code)
+    trace = _trace(addresses, executions, taken, skipped)
+    assert price(trace, image, load_platform(board)).total_cycles == pytest.approx(cycles)
+
+
+def test_an_estimate_carries_its_model_and_error(priced):
+    _, _, platform, cycles = priced
+    assert cycles.model == core_table(platform.core).model
+    assert "not modelled" in cycles.error.lower()
+
+
+def test_the_cycles_of_contexts_and_phases_sum_to_the_total(priced):
+    trace, _, _, cycles = priced
+    assert cycles.by_address.shape == trace.executions.shape
+    assert sum(cycles.by_context_cycles.values()) == pytest.approx(cycles.total_cycles)
+    assert sum(cycles.by_phase_cycles.values()) == pytest.approx(cycles.total_cycles)
+    assert set(cycles.by_phase_cycles) == set(trace.instructions_by_phase())
+
+
+def test_cycles_per_instruction_are_plausible(priced):
+    trace, _, platform, cycles = priced
+    per_instruction = cycles.total_cycles / trace.instructions
+    low, high = (0.6, 1.3) if platform.core == "cortex-m7" else (1.1, 2.0)
+    assert low < per_instruction < high
+
+
+def test_time_and_energy_follow_from_the_clock_and_the_power():
+    platform = load_platform("nrf52840")
+    assert time_ms(64_000, platform) == pytest.approx(1.0)
+    estimate = energy(64_000_000, platform)
+    assert estimate.time_ms == pytest.approx(1000.0)
+    assert estimate.energy_mj == pytest.approx(platform.power.active_mw)
+    assert (estimate.error, estimate.source) == (platform.power.error, platform.power.source)
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_every_value_of_a_table_names_a_source(core):
+    table = core_table(core)
+    assert all(entry.source in table.sources for entry in table.kinds.values())
+    assert table.core == core
+
+
+@pytest.mark.parametrize("core", ["cortex-m4f", "cortex-m7"])
+def test_the_tables_of_cores_with_an_fpu_price_every_class(core):
+    assert set(core_table(core).kinds) == set(Kind)
+
+
+def test_a_table_with_an_unknown_source_is_refused():
+    fields = core_table("cortex-m0plus").model_dump()
+    fields["kinds"][Kind.ALU]["source"] = "hearsay"
+    with pytest.raises(ValueError, match="'hearsay' is not in sources"):
+        CoreTable.model_validate(fields)
+
+
+def test_an_instruction_without_a_price_is_refused(tmp_path):
+    image = _assembled(tmp_path, "nrf52840", "udiv r0, r1, r2")
+    with pytest.raises(EngineError, match="table-m0plus-1 has no cycles for 'udiv r0, r1, r2'"):
+        price(_trace([0], [1]), image, load_platform("rp2040"))
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_static_memory_equals_what_size_prints(board):
+    image = Image(probe(board))
+    memory = static_memory(image, load_platform(board))
+    out = subprocess.run(["arm-none-eabi-size", str(image.path)], check=True, capture_output=True, text=True).stdout
+    text, data, bss = (int(field) for field in out.splitlines()[1].split()[:3])
+    fast = memory.flash_bytes[".fast"]
+    assert memory.data_bytes == data + fast
+    assert memory.bss_bytes == bss
+    assert memory.total_flash_bytes == text + data
+    assert memory.ram_bytes == data + fast + bss
+
+
+def test_peak_stack_grows_with_the_stack_of_the_firmware():
+    depth = []
+    for frames in (1, 20):
+        elf = build("nrf52840", "faults.c", "-DFAULT=shallow", "-DSTATUS=0", f"-Dshallow()=(void)overflow({frames})")
+        trace = UnicornEngine().run(job("nrf52840", elf))
+        depth.append(peak_stack_bytes(trace, Image(elf)))
+    assert (depth[1] - depth[0]) % 19 == 0
+    assert depth[1] - depth[0] >= 19 * 256
+
+
+def test_peak_stack_needs_the_symbol_of_the_stack_top(tmp_path):
+    image = _assembled(tmp_path, "nrf52840", "nop")
+    with pytest.raises(InputError, match="expected the symbol '__stack_top'"):
+        peak_stack_bytes(_trace([0], [1]), image)
