@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "numeric/affine.h"
 #include "trainer/plan.h"
 
 enum activation {
@@ -12,6 +13,51 @@ enum activation {
     ACTIVATION_RELU,
     ACTIVATION_RELU6,
 };
+
+/* The lowest and highest quantized value that an activation lets out. */
+struct bounds {
+    int32_t low;
+    int32_t high;
+};
+
+static inline struct bounds bounds_u8(enum activation activation, const struct quant *quant)
+{
+    struct bounds bounds = {0, 255};
+    if (activation != ACTIVATION_NONE) {
+        bounds.low = quant->zero_point;
+    }
+    if (activation == ACTIVATION_RELU6) {
+        const float six = (float)quant->zero_point + 6.0f / quant->scale + 0.5f;
+        if (six < 255.0f) {
+            bounds.high = (int32_t)six;
+        }
+    }
+    return bounds;
+}
+
+static inline uint8_t requantize_clamped(int32_t accumulator, struct factor factor, int32_t zero_point,
+                                         struct bounds bounds)
+{
+    const int32_t value = requantize(accumulator, factor, zero_point);
+    if (value < bounds.low) {
+        return (uint8_t)bounds.low;
+    }
+    return value > bounds.high ? (uint8_t)bounds.high : (uint8_t)value;
+}
+
+/* Note that an activated output whose accumulators were low..high, each worth `unit`, was seen. */
+static inline void see_activated(struct quant *quant, enum activation activation, int32_t low, int32_t high, float unit)
+{
+    const float seen_high = (float)high * unit;
+    if (activation != ACTIVATION_NONE) {
+        low = 0;
+    }
+    if (activation == ACTIVATION_RELU6 && seen_high > 6.0f) {
+        quant->seen_high = 6.0f;
+        high = 0;
+    }
+    quant_see(quant, low, high, unit);
+}
 
 /* The quantized values strictly between which the derivative is 1; outside it is 0. */
 struct open_interval {
@@ -27,10 +73,8 @@ static inline struct open_interval passing_u8(enum activation activation, const 
         passing.above = quant->zero_point;
     }
     if (activation == ACTIVATION_RELU6) {
-        const float six = 6.0f / quant->scale + 0.5f;
-        if (six < 256.0f) {
-            passing.below = quant->zero_point + (int32_t)six;
-        }
+        const struct bounds bounds = bounds_u8(activation, quant);
+        passing.below = bounds.high < 255 ? bounds.high : 256;
     }
     return passing;
 }

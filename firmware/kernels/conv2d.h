@@ -3,6 +3,7 @@
 #ifndef HARNESS_CONV2D_H
 #define HARNESS_CONV2D_H
 
+#include "kernels/activation.h"
 #include "trainer/plan.h"
 
 struct conv2d_shape {
@@ -26,9 +27,9 @@ struct conv2d {
     struct tensor output;
     struct tensor weights;
     struct tensor bias;
-    struct tensor input_error; /* may lie in place of the input */
-    bool relu;
-    bool input_relu;                     /* the input comes out of a ReLU: its error is zero where it is zero */
+    struct tensor input_error;           /* may lie in place of the input */
+    enum activation activation;          /* folded into the output */
+    enum activation input_activation;    /* what the input came out of: masks its error */
     const struct structures *structures; /* NULL: frozen */
 };
 

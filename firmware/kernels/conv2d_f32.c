@@ -33,7 +33,7 @@ void conv2d_f32_forward(const void *conv2d, struct step *step)
                         }
                     }
                 }
-                *output++ = conv->relu && !(sum > 0.0f) ? 0.0f : sum;
+                *output++ = activate_f32(sum, conv->activation);
             }
         }
     }
@@ -101,7 +101,7 @@ void conv2d_f32_error(const void *conv2d, struct step *step)
     for (uint32_t y = 0; y < shape->input_height; y++) {
         for (uint32_t x = 0; x < shape->input_width; x++) {
             for (uint32_t c = 0; c < channels; c++, input++, input_error++) {
-                if (conv->input_relu && !(*input > 0.0f)) {
+                if (!passes_f32(*input, conv->input_activation)) {
                     *input_error = 0.0f;
                     continue;
                 }

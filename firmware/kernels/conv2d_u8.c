@@ -14,6 +14,7 @@ void conv2d_u8_forward(const void *conv2d, struct step *step)
     const int32_t weight_zero = conv->weights.quant->zero_point;
     const int32_t output_zero = conv->output.quant->zero_point;
     const float unit = conv->input.quant->scale * conv->weights.quant->scale;
+    const struct bounds bounds = bounds_u8(conv->activation, conv->output.quant);
     const struct factor factor = factor_of(unit / conv->output.quant->scale);
     int32_t lowest = 0;
     int32_t highest = 0;
@@ -42,12 +43,12 @@ void conv2d_u8_forward(const void *conv2d, struct step *step)
                 }
                 lowest = sum < lowest ? sum : lowest;
                 highest = sum > highest ? sum : highest;
-                *output++ = requantize(sum, factor, output_zero);
+                *output++ = requantize_clamped(sum, factor, output_zero, bounds);
             }
         }
     }
     if (step->training && conv->output.quant->tracked) {
-        quant_see(conv->output.quant, conv->relu ? 0 : lowest, highest, unit);
+        see_activated(conv->output.quant, conv->activation, lowest, highest, unit);
     }
 }
 
@@ -111,7 +112,7 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
     uint8_t *input_error = conv->input_error.data;
     const uint32_t channels = shape->input_channels;
     const uint32_t filter_elements = structures->elements;
-    const int32_t input_zero = conv->input.quant->zero_point;
+    const struct open_interval passing = passing_u8(conv->input_activation, conv->input.quant);
     const int32_t weight_zero = conv->weights.quant->zero_point;
     const int32_t error_zero = structures->output_error.quant->zero_point;
     const int32_t input_error_zero = conv->input_error.quant->zero_point;
@@ -123,7 +124,7 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
     for (uint32_t y = 0; y < shape->input_height; y++) {
         for (uint32_t x = 0; x < shape->input_width; x++) {
             for (uint32_t c = 0; c < channels; c++, input++, input_error++) {
-                if (conv->input_relu && *input <= input_zero) {
+                if (!passes_u8(*input, passing)) {
                     *input_error = (uint8_t)input_error_zero;
                     continue;
                 }

@@ -2,6 +2,7 @@
 #ifndef HARNESS_DENSE_H
 #define HARNESS_DENSE_H
 
+#include "kernels/activation.h"
 #include "trainer/plan.h"
 
 struct dense {
@@ -11,9 +12,9 @@ struct dense {
     struct tensor output;
     struct tensor weights;
     struct tensor bias;
-    struct tensor input_error; /* may lie in place of the input */
-    bool relu;
-    bool input_relu;                     /* the input comes out of a ReLU: its error is zero where it is zero */
+    struct tensor input_error;           /* may lie in place of the input */
+    enum activation activation;          /* folded into the output */
+    enum activation input_activation;    /* what the input came out of: masks its error */
     const struct structures *structures; /* NULL: frozen */
 };
 

@@ -14,7 +14,7 @@ void dense_f32_forward(const void *dense, struct step *step)
         for (uint32_t f = 0; f < layer->features; f++) {
             sum += input[f] * *weight++;
         }
-        output[o] = layer->relu && !(sum > 0.0f) ? 0.0f : sum;
+        output[o] = activate_f32(sum, layer->activation);
     }
 }
 
@@ -49,7 +49,7 @@ void dense_f32_error(const void *dense, struct step *step)
     (void)step;
 
     for (uint32_t f = 0; f < layer->features; f++) {
-        if (layer->input_relu && !(input[f] > 0.0f)) {
+        if (!passes_f32(input[f], layer->input_activation)) {
             input_error[f] = 0.0f;
             continue;
         }

@@ -12,6 +12,7 @@ void dense_u8_forward(const void *dense, struct step *step)
     const int32_t weight_zero = layer->weights.quant->zero_point;
     const int32_t output_zero = layer->output.quant->zero_point;
     const float unit = layer->input.quant->scale * layer->weights.quant->scale;
+    const struct bounds bounds = bounds_u8(layer->activation, layer->output.quant);
     const struct factor factor = factor_of(unit / layer->output.quant->scale);
     int32_t lowest = 0;
     int32_t highest = 0;
@@ -23,10 +24,10 @@ void dense_u8_forward(const void *dense, struct step *step)
         }
         lowest = sum < lowest ? sum : lowest;
         highest = sum > highest ? sum : highest;
-        output[o] = requantize(sum, factor, output_zero);
+        output[o] = requantize_clamped(sum, factor, output_zero, bounds);
     }
     if (step->training && layer->output.quant->tracked) {
-        quant_see(layer->output.quant, layer->relu ? 0 : lowest, highest, unit);
+        see_activated(layer->output.quant, layer->activation, lowest, highest, unit);
     }
 }
 
@@ -61,7 +62,7 @@ void dense_u8_error(const void *dense, struct step *step)
     const uint8_t *error = structures->output_error.data;
     const uint8_t *weights = layer->weights.data;
     uint8_t *input_error = layer->input_error.data;
-    const int32_t input_zero = layer->input.quant->zero_point;
+    const struct open_interval passing = passing_u8(layer->input_activation, layer->input.quant);
     const int32_t weight_zero = layer->weights.quant->zero_point;
     const int32_t error_zero = structures->output_error.quant->zero_point;
     const int32_t input_error_zero = layer->input_error.quant->zero_point;
@@ -71,7 +72,7 @@ void dense_u8_error(const void *dense, struct step *step)
     int32_t highest = 0;
 
     for (uint32_t f = 0; f < layer->features; f++) {
-        if (layer->input_relu && input[f] <= input_zero) {
+        if (!passes_u8(input[f], passing)) {
             input_error[f] = (uint8_t)input_error_zero;
             continue;
         }

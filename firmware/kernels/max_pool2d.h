@@ -10,8 +10,10 @@ struct max_pool2d {
     uint16_t channels;
     uint16_t output_height;
     uint16_t output_width;
-    uint16_t size;
-    uint16_t stride;
+    uint16_t size_y;
+    uint16_t size_x;
+    uint16_t stride_y;
+    uint16_t stride_x;
     struct tensor input;
     struct tensor output;
     uint8_t *winner; /* [output elements], offset of the maximum in its window; NULL: not needed */

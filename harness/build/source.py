@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.assets import content_hash
-from harness.model import Conv2d, Dense, MaxPool2d
-from harness.plan import Deployment, Operation, Plan, Tensor
-from harness.plan.plan import PlannedLayer, Structures
+from harness.plan import Deployment, ErrorMeeting, Node, Operation, Plan, PlannedNode, Structures, Tensor
 from harness.platform import Platform
 
 _BYTES_A_LINE = 24
@@ -17,6 +15,63 @@ _HASH_PLACE = "@PLAN_HASH@"
 def _byte_rows(data: bytes) -> str:
     rows = (data[at : at + _BYTES_A_LINE] for at in range(0, len(data), _BYTES_A_LINE))
     return ",\n    ".join(", ".join(str(byte) for byte in row) for row in rows)
+
+
+Fields = dict[str, str]
+"""Members of a C struct with their initializers."""
+
+
+def _initializer(fields: Fields) -> str:
+    return "{" + ", ".join(f".{name} = {value}" for name, value in fields.items()) + "}"
+
+
+def _definition(struct: str, name: str, fields: Fields) -> str:
+    rows = [f"    .{member} = {value}," for member, value in fields.items()]
+    return "\n".join([f"static const struct {struct} {name} = {{", *rows, "};"])
+
+
+def _activation(activation: str) -> str:
+    return f"ACTIVATION_{activation.upper()}"
+
+
+def _geometry(node: Node, structures: str) -> Fields:
+    """Return the members of a convolution's shape; depthwise convolutions have no `structures` of their own."""
+    assert node.window is not None
+    assert node.stride is not None
+    height, width, channels = node.input_shape
+    numbers = {
+        "input_height": height,
+        "input_width": width,
+        "input_channels" if structures else "channels": channels,
+        "output_height": node.output_shape[0],
+        "output_width": node.output_shape[1],
+        **({structures: node.structures} if structures else {}),
+        "kernel_height": node.window[0],
+        "kernel_width": node.window[1],
+        "stride_y": node.stride[0],
+        "stride_x": node.stride[1],
+        "padding_y": node.padding[0],
+        "padding_x": node.padding[1],
+    }
+    return {name: str(number) for name, number in numbers.items()}
+
+
+def _pool_geometry(node: Node) -> Fields:
+    assert node.window is not None
+    assert node.stride is not None
+    height, width, channels = node.input_shape
+    numbers = {
+        "input_height": height,
+        "input_width": width,
+        "channels": channels,
+        "output_height": node.output_shape[0],
+        "output_width": node.output_shape[1],
+        "size_y": node.window[0],
+        "size_x": node.window[1],
+        "stride_y": node.stride[0],
+        "stride_x": node.stride[1],
+    }
+    return {name: str(number) for name, number in numbers.items()}
 
 
 class _PlanSource:
@@ -71,53 +126,81 @@ class _PlanSource:
             ]
         )
 
-    def weighted(self, layer: PlannedLayer) -> list[str]:
-        spec = layer.spec
-        assert isinstance(spec, Conv2d | Dense)
-        return [
-            f"    .input = {self.tensor(layer.input)},",
-            f"    .output = {self.tensor(layer.output)},",
-            f"    .weights = {self.tensor(layer.weights)},",
-            f"    .bias = {self.tensor(layer.bias)},",
-            f"    .input_error = {self.tensor(layer.input_error)},",
-            f"    .relu = {'true' if spec.activation == 'relu' else 'false'},",
-            f"    .input_relu = {'true' if layer.input_relu else 'false'},",
-            f"    .structures = {f'&structures{layer.index}' if layer.structures else 'NULL'},",
-        ]
+    def weighted(self, planned: PlannedNode) -> Fields:
+        return {
+            "input": self.tensor(planned.inputs[0]),
+            "output": self.tensor(planned.output),
+            "weights": self.tensor(planned.weights),
+            "bias": self.tensor(planned.bias),
+            "input_error": self.tensor(planned.input_error),
+            "activation": _activation(planned.node.activation),
+            "input_activation": _activation(planned.node.inputs[0].activation),
+            "structures": f"&structures{planned.node.layer}" if planned.structures else "NULL",
+        }
 
-    def layer(self, layer: PlannedLayer) -> str | None:
-        spec, shape, result = layer.spec, layer.input_shape, layer.output_shape
-        head = f"static const struct {spec.type} {spec.type}{layer.index} = {{"
-        match spec:
-            case Conv2d():
-                numbers = (*shape, *result[:2], spec.filters, *spec.kernels, *spec.strides, *spec.paddings)
-                body = [f"    .shape = {{{', '.join(map(str, numbers))}}},", *self.weighted(layer)]
-            case Dense():
-                body = [f"    .features = {shape[0]},", f"    .units = {spec.units},", *self.weighted(layer)]
-            case MaxPool2d():
-                body = [
-                    f"    .input_height = {shape[0]},",
-                    f"    .input_width = {shape[1]},",
-                    f"    .channels = {shape[2]},",
-                    f"    .output_height = {result[0]},",
-                    f"    .output_width = {result[1]},",
-                    f"    .size = {spec.size},",
-                    f"    .stride = {spec.step},",
-                    f"    .input = {self.tensor(layer.input)},",
-                    f"    .output = {self.tensor(layer.output)},",
-                    f"    .winner = {self.address(layer.winner, 'uint8_t')},",
-                    f"    .output_error = {self.tensor(layer.output_error if layer.input_error else None)},",
-                    f"    .input_error = {self.tensor(layer.input_error)},",
-                ]
-            case _:
-                return None
-        return "\n".join([head, *body, "};"])
+    def propagating(self, planned: PlannedNode) -> Fields:
+        return {
+            "input": self.tensor(planned.inputs[0]),
+            "output": self.tensor(planned.output),
+            "output_error": self.tensor(planned.output_error if planned.input_error else None),
+            "input_error": self.tensor(planned.input_error),
+        }
+
+    def node(self, planned: PlannedNode) -> str:
+        node = planned.node
+        match node.kind:
+            case "conv2d":
+                fields = {"shape": _initializer(_geometry(node, "filters")), **self.weighted(planned)}
+            case "depthwise_conv2d":
+                fields = {**_geometry(node, ""), **self.weighted(planned)}
+            case "dense":
+                fields = {
+                    "features": str(node.elements),
+                    "units": str(node.structures),
+                    **self.weighted(planned),
+                }
+            case "max_pool2d":
+                fields = {
+                    **_pool_geometry(node),
+                    **self.propagating(planned),
+                    "winner": self.address(planned.winner, "uint8_t"),
+                }
+            case "avg_pool2d":
+                fields = {
+                    **_pool_geometry(node),
+                    **self.propagating(planned),
+                    "input_activation": _activation(node.inputs[0].activation),
+                }
+            case "add":
+                fields = {
+                    "left": self.tensor(planned.inputs[0]),
+                    "right": self.tensor(planned.inputs[1]),
+                    "output": self.tensor(planned.output),
+                }
+            case "hard_swish":
+                fields = {**self.propagating(planned), "table": self.address(planned.table)}
+            case "dequantize":
+                fields = self.propagating(planned)
+        return _definition(node.kind, node.name, fields)
+
+    def meeting(self, meeting: ErrorMeeting) -> str:
+        if meeting.right is None:
+            fields = {
+                "value": self.tensor(meeting.value),
+                "output_error": self.tensor(meeting.left),
+                "input_error": self.tensor(meeting.result),
+                "activation": _activation(meeting.activation),
+            }
+            return _definition("error_mask", meeting.name, fields)
+        fields = {
+            "left": self.tensor(meeting.left),
+            "right": self.tensor(meeting.right),
+            "sum": self.tensor(meeting.result),
+        }
+        return _definition("error_sum", meeting.name, fields)
 
     def result(self, operation: Operation) -> str:
-        if operation.result is None:
-            return "NULL"
-        member = {"forward": "output", "loss": "error", "backward": "input_error"}[operation.phase]
-        return f"&{operation.params}.{member}"
+        return f"&{operation.params}.{operation.result_member}" if operation.result_member else "NULL"
 
     def operations(self, name: str, operations: Sequence[Operation]) -> str:
         rows = [
@@ -127,19 +210,17 @@ class _PlanSource:
         return "\n".join([f"static const struct operation {name}[] = {{", *rows, "};"])
 
     def tracked_ranges(self) -> Iterable[str]:
-        if self.plan.dtype != "uint8":
+        if not self.plan.tracked:
             return
-        if self.plan.tracked:
-            rows = ", ".join(self.address(quant, "struct quant") for quant in self.plan.tracked)
-            yield f"static struct quant *const tracked[] = {{{rows}}};"
-        listed = "tracked" if self.plan.tracked else "NULL"
-        yield f"static const struct tracked_ranges tracked_ranges = {{{listed}, {len(self.plan.tracked)}}};"
+        rows = ", ".join(self.address(quant, "struct quant") for quant in self.plan.tracked)
+        yield f"static struct quant *const tracked[] = {{{rows}}};"
+        yield f"static const struct tracked_ranges tracked_ranges = {{tracked, {len(self.plan.tracked)}}};"
 
     def loss(self) -> str:
         plan = self.plan
         return (
             f"static const struct softmax_loss softmax_loss = {{{self.tensor(plan.logits)}, "
-            f"{self.tensor(plan.layers[-1].output_error)}, {self.address(plan.probabilities, 'float')}}};"
+            f"{self.tensor(plan.logits_error)}, {self.address(plan.probabilities, 'float')}}};"
         )
 
     def trained(self) -> str:
@@ -160,8 +241,13 @@ class _PlanSource:
             "\n".join(
                 f'#include "{header}"'
                 for header in (
+                    "kernels/add.h",
+                    "kernels/avg_pool2d.h",
                     "kernels/conv2d.h",
                     "kernels/dense.h",
+                    "kernels/depthwise_conv2d.h",
+                    "kernels/dequantize.h",
+                    "kernels/hard_swish.h",
                     "kernels/max_pool2d.h",
                     "kernels/softmax_loss.h",
                     "trainer/phase.h",
@@ -174,7 +260,8 @@ class _PlanSource:
             f'uint8_t arena[{plan.arena_bytes}] __attribute__((aligned(8), section(".arena")));',
             *self.constants(),
             *(self.structures(structures) for structures in trained),
-            *(text for layer in plan.layers if (text := self.layer(layer))),
+            *(self.node(planned) for planned in plan.nodes),
+            *(self.meeting(meeting) for meeting in plan.meetings),
             *self.tracked_ranges(),
             self.loss(),
             *(self.operations(f"{name}_operations", group) for name, group in groups.items()),

@@ -1,4 +1,4 @@
-"""A network: layers with the shapes between them, and the networks known by name."""
+"""A network: layers with the shapes between them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import InputError, nearest
-from harness.model.layer import Conv2d, Dense, Flatten, LayerSpec, MaxPool2d, Shape
+from harness.model.layer import Add, BatchNorm, Conv1d, Conv2d, Dense, DepthwiseConv2d, LayerSpec, Pointwise, Shape
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,19 @@ class Network:
         return infer_shapes(self.layers, self.input_shape)
 
 
+def layer_named(layers: Sequence[LayerSpec], name: str, before: int) -> int:
+    """Return the index of the last layer called `name` among those before index `before`.
+
+    Raises InputError when there is none.
+    """
+    for index in reversed(range(before)):
+        if layers[index].name == name:
+            return index
+    known = [layer.name for layer in layers[:before] if layer.name]
+    hint = nearest(name, known) if known else "no earlier layer has a name"
+    raise InputError(f"add of '{name}', which no earlier layer is called; {hint}")
+
+
 def infer_shapes(layers: Sequence[LayerSpec], input_shape: Shape) -> tuple[Shape, ...]:
     """Return the shape before the first layer and after each layer.
 
@@ -31,55 +44,26 @@ def infer_shapes(layers: Sequence[LayerSpec], input_shape: Shape) -> tuple[Shape
     shapes = [tuple(input_shape)]
     for index, layer in enumerate(layers):
         try:
+            if isinstance(layer, Add):
+                _check_add(layer, shapes[layer_named(layers, layer.of, index) + 1], shapes[-1])
+            if isinstance(layer, BatchNorm):
+                _check_batch_norm(layers, index)
             shapes.append(layer.output_shape(shapes[-1]))
         except InputError as error:
             raise InputError(f"layers[{index}]: {error}") from None
     return tuple(shapes)
 
 
-DIGITS_CNN = Network(
-    name="digits-cnn",
-    description="small convolutional net for 8x8 grey images, 10 classes",
-    input_shape=(8, 8, 1),
-    layers=(
-        Conv2d(filters=8, kernel=3, padding=1, activation="relu"),
-        MaxPool2d(size=2),
-        Conv2d(filters=16, kernel=3, padding=1, activation="relu"),
-        MaxPool2d(size=2),
-        Flatten(),
-        Dense(units=32, activation="relu"),
-        Dense(units=10),
-    ),
-)
-
-FMNIST_CNN = Network(
-    name="fmnist-cnn",
-    description="convolutional net with four trainable layers for 28x28 grey images, 10 classes",
-    input_shape=(28, 28, 1),
-    layers=(
-        Conv2d(filters=8, kernel=3, stride=1, padding=1, activation="relu"),
-        MaxPool2d(size=2),
-        Conv2d(filters=16, kernel=3, padding=1, activation="relu"),
-        MaxPool2d(size=2),
-        Flatten(),
-        Dense(units=32, activation="relu"),
-        Dense(units=10),
-    ),
-)
-
-_NETWORKS = {network.name: network for network in (DIGITS_CNN, FMNIST_CNN)}
+def _check_add(layer: Add, other: Shape, shape: Shape) -> None:
+    if other != shape:
+        raise InputError(f"add of '{layer.of}', whose shape is {other}, to an input of {shape}")
 
 
-def network_names() -> tuple[str, ...]:
-    """Return the names of the networks that ship with the harness."""
-    return tuple(_NETWORKS)
-
-
-def load_network(name: str) -> Network:
-    """Return the network `name`; raise InputError when there is none."""
-    if name not in _NETWORKS:
-        raise InputError(f"unknown model '{name}': {nearest(name, _NETWORKS)}")
-    return _NETWORKS[name]
+def _check_batch_norm(layers: Sequence[LayerSpec], index: int) -> None:
+    before = layers[index - 1] if index else None
+    weighted = isinstance(before, Conv2d | Conv1d | Pointwise | DepthwiseConv2d | Dense)
+    if not weighted or getattr(before, "activation", "none") != "none":
+        raise InputError("batch_norm can be folded only into a convolution or dense layer without activation before it")
 
 
 def network_of_layers(layers: Sequence[LayerSpec], input_shape: Shape) -> Network:

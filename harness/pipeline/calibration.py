@@ -8,13 +8,8 @@ from typing import Literal
 from harness.build import build_firmware, plan_source
 from harness.engine.request import RunRequest, SampleStore
 from harness.engine.twin import float_of_bits, run_twin
-from harness.model import Flatten, LayerWeights, MaxPool2d, Network
-from harness.plan import Ranges, deploy, make_plan
-from harness.plan.deployment import Affine, Range
-from harness.trace import PHASES
-
-_FORWARD = PHASES.index("forward")
-_LOSS = PHASES.index("loss")
+from harness.model import LayerWeights, Network
+from harness.plan import Affine, Ranges, deploy, make_plan
 
 
 def calibrate(
@@ -40,20 +35,11 @@ def calibrate(
         weight_slack=0.0,
     )
     run = run_twin(build.executable, request, store.first_steps(samples, 0).pack(), timeout_s)
-    activations: dict[int, Range] = {}
-    errors: dict[int, Range] = {}
-    for record in run.records:
-        if record["r"] != "range":
-            continue
-        span = float_of_bits(record["low"]), float_of_bits(record["high"])
-        if record["phase"] == _FORWARD:
-            activations[record["layer"] + 1] = span
-        elif record["phase"] == _LOSS:
-            errors[len(network.layers)] = span
-        else:
-            errors[record["layer"]] = span
-    # Flatten moves no data, and pooling keeps the quantization of what it pools.
-    for index in reversed(range(len(network.layers))):
-        if isinstance(network.layers[index], Flatten | MaxPool2d) and index + 1 in errors:
-            errors[index] = errors[index + 1]
-    return Ranges(activations, errors)
+    spans = [
+        (float_of_bits(record["low"]), float_of_bits(record["high"]))
+        for record in run.records
+        if record["r"] == "range"
+    ]
+    # The twin notes the operations that compute a tensor in the order in which they first run.
+    computed = [operation.result for operation in plan.operations if operation.result_member and operation.result]
+    return {tensor.name: span for tensor, span in zip(computed, spans, strict=True)}

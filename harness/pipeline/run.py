@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -18,14 +18,13 @@ from harness.engine.request import RunRequest, SampleStore
 from harness.engine.twin import TwinRun, float_of_bits, run_twin
 from harness.engine.worker import run_isolated
 from harness.errors import EngineError, HarnessError
-from harness.model import LayerWeights, initial_weights
+from harness.model import LayerWeights, fold_batch_norm, initial_weights
 from harness.pipeline.agreement import check_agreement
 from harness.pipeline.calibration import calibrate
 from harness.pipeline.observer import Observer, Stage
 from harness.pipeline.once import Once
 from harness.pipeline.prepare import PreparedRun
-from harness.plan import deploy
-from harness.plan.deployment import Affine
+from harness.plan import Affine, deploy
 from harness.result import (
     NO_LAYER,
     Accuracy,
@@ -130,10 +129,10 @@ class Runner:
             zero_point=samples.zero_point,
         )
 
-    def _plan_source(self, prepared: PreparedRun, store: SampleStore, weights: tuple[LayerWeights | None, ...]) -> str:
+    def _plan_source(self, prepared: PreparedRun, store: SampleStore, weights: Sequence[LayerWeights | None]) -> str:
         training = prepared.scenario.training
         ranges = None
-        if training.dtype == "uint8":
+        if training.dtype != "float32":
             samples = min(training.quantization.calibration_samples, len(store.order))
             key = ("calibration", prepared.network, training.trainable_layers, training.seed, samples)
             ranges = self._once.get(
@@ -236,7 +235,8 @@ class Runner:
         observer.stage(label, Stage.CALIBRATE)
         with work.timed("calibrate"):
             store = self._store(prepared)
-            weights = initial_weights(prepared.network, prepared.scenario.training.seed)
+            drawn = initial_weights(prepared.network, prepared.scenario.training.seed)
+            weights = fold_batch_norm(prepared.network, drawn)
             source = self._plan_source(prepared, store, weights)
         observer.stage(label, Stage.BUILD)
         with work.timed("build"):
@@ -296,7 +296,7 @@ def _counts(prepared: PreparedRun, trace: Trace, cycles: Cycles) -> Counts:
         LayerCost(
             phase=context.phase,
             layer=context.layer,
-            layer_name="" if context.layer == NO_LAYER else prepared.plan.layers[context.layer].name,
+            layer_name="" if context.layer == NO_LAYER else prepared.plan.layer_name(context.layer),
             instructions_per_step=int(instructions) / steps,
             cycles_per_step=cycles.by_context_cycles[context] / steps,
         )

@@ -2,19 +2,28 @@
 
 from harness.plan.arena import Placement, place
 from harness.plan.budget import check_ram
-from harness.plan.deployment import Deployment, Ranges, deploy
+from harness.plan.deployment import Affine, Deployment, Ranges, deploy
+from harness.plan.graph import Dtype, Graph, Node, Value
 from harness.plan.operation import Operation
-from harness.plan.plan import Plan, make_plan
+from harness.plan.plan import ErrorMeeting, Plan, PlannedNode, Structures, make_plan
 from harness.plan.tensor import CATEGORIES, Tensor
 
 __all__ = [
     "CATEGORIES",
+    "Affine",
     "Deployment",
+    "Dtype",
+    "ErrorMeeting",
+    "Graph",
+    "Node",
     "Operation",
     "Placement",
     "Plan",
+    "PlannedNode",
     "Ranges",
+    "Structures",
     "Tensor",
+    "Value",
     "check_ram",
     "deploy",
     "make_plan",

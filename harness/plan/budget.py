@@ -28,14 +28,7 @@ def check_ram(plan: Plan, budget_bytes: int, stack_bytes: int, where: str) -> No
     needed = plan.arena_bytes + stack_bytes
     if needed <= budget_bytes:
         return
-    peak = plan.peak_operation()
-    alive = [
-        tensor
-        for tensor in plan.tensors
-        if tensor.inside is None
-        and (tensor.place == "state" or (tensor.place == "step" and tensor.first <= peak <= tensor.last))
-    ]
-    largest = sorted(alive, key=lambda tensor: -tensor.padded_bytes)[:LARGEST_SHOWN]
+    largest = sorted(plan.alive_at(plan.peak_operation()), key=lambda tensor: -tensor.padded_bytes)[:LARGEST_SHOWN]
     listed = ", ".join(f"{tensor.name} {tensor.padded_bytes}" for tensor in largest)
     raise BudgetError(
         f"{where}: memory.ram_budget: the plan needs {needed} bytes (arena {plan.arena_bytes}, stack {stack_bytes}), "

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.model import LayerWeights
-from harness.plan.plan import Plan
+from harness.plan.plan import Plan, PlannedNode
 from harness.plan.tensor import Tensor
 
 SMALLEST_WIDTH = np.float32(1e-6)
@@ -20,12 +20,8 @@ Range = tuple[float, float]
 FIXED_ERROR_RANGE: Range = (-1.0, 1.0)
 
 
-@dataclass(frozen=True)
-class Ranges:
-    """Real ranges found by calibration: activations by layer boundary (0 is the input), errors likewise."""
-
-    activations: Mapping[int, Range]
-    errors: Mapping[int, Range]
+Ranges = Mapping[str, Range]
+"""Real ranges found by calibration, by the name of the tensor; the same names in a plan of any data type."""
 
 
 @dataclass(frozen=True)
@@ -70,46 +66,68 @@ def deploy(
 ) -> Deployment:
     """Return the initial contents of `plan`.
 
-    `weights` has one entry a layer; `input_range` is the quantization of the samples; `ranges` are needed for uint8.
+    `weights` has one entry a layer, batch normalization folded; `input_range` is the quantization of the samples;
+    `ranges` are needed for every plan with uint8 tensors.
     """
-    contents: dict[Tensor, bytes] = {}
-    affine: dict[Tensor, Affine] = {}
+    return _Deployer(plan, ranges or {}).deploy(weights, input_range)
 
-    def set_quant(quant: Tensor | None, value: Affine) -> None:
-        if quant is not None:
-            affine[quant] = value
-            contents[quant] = value.pack(quant in plan.tracked)
 
-    set_quant(plan.input.quant, input_range)
-    if plan.dtype == "uint8":
-        assert ranges is not None
-        for layer in plan.layers:
-            if layer.weights is not None:
-                set_quant(layer.output.quant, Affine.of_range(*ranges.activations[layer.index + 1]))
-            error = layer.output_error
-            if error is not None and error.quant is not None and error.quant not in affine:
-                known = error.quant in plan.tracked
-                span = ranges.errors[layer.index + 1] if known else FIXED_ERROR_RANGE
-                set_quant(error.quant, Affine.of_range(*span))
-    for layer, drawn in zip(plan.layers, weights, strict=True):
-        if layer.weights is None or layer.bias is None or drawn is None:
-            continue
-        if layer.weights.quant is None:
-            contents[layer.weights] = drawn.weights.astype("<f4").tobytes()
-            contents[layer.bias] = drawn.bias.astype("<f4").tobytes()
-            unit = np.float32(0)
+class _Deployer:
+    def __init__(self, plan: Plan, ranges: Ranges) -> None:
+        self._plan = plan
+        self._ranges = ranges
+        self._affine: dict[Tensor, Affine] = {}
+        self._contents: dict[Tensor, bytes] = {}
+
+    def deploy(self, weights: Sequence[LayerWeights | None], input_range: Affine) -> Deployment:
+        plan = self._plan
+        self._set_quant(plan.input.quant, input_range)
+        for planned in plan.nodes:
+            self._set_activation(planned.output)
+        for error in (plan.logits_error, *(planned.input_error for planned in plan.nodes)):
+            self._set_error(error)
+        for meeting in plan.meetings:
+            self._set_error(meeting.result)
+        for planned in plan.nodes:
+            entry = weights[planned.node.layer]
+            if planned.weights is not None and entry is not None:
+                self._set_weights(planned, entry)
+        state = bytearray(plan.initial_bytes)
+        for tensor, data in self._contents.items():
+            if tensor.place == "state":
+                offset = plan.offsets[tensor]
+                state[offset : offset + len(data)] = data
+        return Deployment(self._contents, bytes(state))
+
+    def _set_quant(self, quant: Tensor | None, value: Affine) -> None:
+        if quant is not None and quant not in self._affine:
+            self._affine[quant] = value
+            self._contents[quant] = value.pack(quant in self._plan.tracked)
+
+    def _set_activation(self, tensor: Tensor) -> None:
+        if tensor.quant is not None and tensor.quant not in self._affine:
+            self._set_quant(tensor.quant, Affine.of_range(*self._ranges[tensor.name]))
+
+    def _set_error(self, tensor: Tensor | None) -> None:
+        if tensor is None or tensor.quant is None or tensor.quant in self._affine:
+            return
+        tracked = tensor.quant in self._plan.tracked
+        self._set_quant(tensor.quant, Affine.of_range(*(self._ranges[tensor.name] if tracked else FIXED_ERROR_RANGE)))
+
+    def _set_weights(self, planned: PlannedNode, entry: LayerWeights) -> None:
+        assert planned.weights is not None
+        assert planned.bias is not None
+        unit = np.float32(0)
+        if planned.weights.quant is None:
+            self._contents[planned.weights] = entry.weights.astype("<f4").tobytes()
+            self._contents[planned.bias] = entry.bias.astype("<f4").tobytes()
         else:
-            weight_range = Affine.of_range(float(drawn.weights.min()), float(drawn.weights.max()))
-            set_quant(layer.weights.quant, weight_range)
-            contents[layer.weights] = weight_range.quantize(drawn.weights).tobytes()
-            assert layer.input.quant is not None
-            unit = affine[layer.input.quant].scale * weight_range.scale
-            contents[layer.bias] = np.rint(drawn.bias / unit).astype("<i4").tobytes()
-        if layer.structures is not None:
-            contents[layer.structures.selection] = struct.pack("<fIf", 0.0, 0, unit)
-    state = bytearray(plan.initial_bytes)
-    for tensor, data in contents.items():
-        if tensor.place == "state":
-            offset = plan.offsets[tensor]
-            state[offset : offset + len(data)] = data
-    return Deployment(contents, bytes(state))
+            span = Affine.of_range(float(entry.weights.min()), float(entry.weights.max()))
+            self._set_quant(planned.weights.quant, span)
+            self._contents[planned.weights] = span.quantize(entry.weights).tobytes()
+            source = planned.inputs[0].quant
+            assert source is not None
+            unit = self._affine[source].scale * span.scale
+            self._contents[planned.bias] = np.rint(entry.bias / unit).astype("<i4").tobytes()
+        if planned.structures is not None:
+            self._contents[planned.structures.selection] = struct.pack("<fIf", 0.0, 0, unit)

@@ -14,12 +14,16 @@ NO_LAYER = -1
 
 @dataclass(eq=False)
 class Operation:
-    """A kernel call. `arguments` name the C struct that `params` is built from; `reads` and `writes` give lifetimes."""
+    """A kernel call on the C struct `params`; `reads` and `writes` give lifetimes.
+
+    `result_member` names the member of the struct that holds what is computed, for calibration.
+    """
 
     kernel: str
     phase: Phase
     layer: int
     params: str
+    result_member: str = ""
     reads: list[Tensor] = field(default_factory=list)
     writes: list[Tensor] = field(default_factory=list)
     scratch: list[Tensor] = field(default_factory=list)

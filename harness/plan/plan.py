@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.errors import InputError
-from harness.model import Conv2d, Dense, Flatten, MaxPool2d, Network
+from harness.model import Dense, Network
 from harness.plan.arena import Placement, place
+from harness.plan.graph import Dtype, ElementDtype, Graph, Node, Value, lower
 from harness.plan.operation import NO_LAYER, Operation
-from harness.plan.tensor import CATEGORIES, Category, ElementType, Tensor
-
-Dtype = Literal["uint8", "float32"]
+from harness.plan.tensor import CATEGORIES, Category, ElementType, Place, Tensor
 
 _LARGEST_SUM = (1 << 31) - 1
 _LARGEST_BIAS = 1 << 30
 _LARGEST_PRODUCT = 255 * 255
+_SWISH_TABLE_ENTRIES = 256
 
 
 @dataclass(frozen=True)
@@ -39,28 +39,33 @@ class Structures:
     selection: Tensor
 
 
-@dataclass(frozen=True)
-class PlannedLayer:
-    """One layer with its tensors; those it does not have are None."""
+@dataclass
+class PlannedNode:
+    """A node with its tensors; those it does not have are None."""
 
-    index: int
-    spec: Conv2d | MaxPool2d | Flatten | Dense
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    input: Tensor
+    node: Node
+    inputs: tuple[Tensor, ...]
     output: Tensor
-    input_relu: bool
     weights: Tensor | None = None
     bias: Tensor | None = None
     structures: Structures | None = None
-    input_error: Tensor | None = None
     output_error: Tensor | None = None
+    input_error: Tensor | None = None
     winner: Tensor | None = None
+    table: Tensor | None = None
 
-    @property
-    def name(self) -> str:
-        """Return a name for tables: `2 conv2d`."""
-        return f"{self.index} {self.spec.type}"
+
+@dataclass(frozen=True)
+class ErrorMeeting:
+    """Where errors of two paths are summed (`right` is set), or an error is masked by the value it belongs to."""
+
+    name: str
+    dtype: ElementDtype
+    left: Tensor
+    right: Tensor | None
+    result: Tensor
+    value: Tensor
+    activation: str
 
 
 @dataclass
@@ -70,10 +75,13 @@ class Plan:
     network: Network
     dtype: Dtype
     trained_layers: int
+    graph: Graph
     input: Tensor
     logits: Tensor
+    logits_error: Tensor
     probabilities: Tensor | None
-    layers: list[PlannedLayer]
+    nodes: list[PlannedNode]
+    meetings: list[ErrorMeeting]
     operations: list[Operation]
     tensors: list[Tensor]
     tracked: list[Tensor]
@@ -95,26 +103,32 @@ class Plan:
     @property
     def trained(self) -> list[Structures]:
         """Return the trained layers in forward order."""
-        return [layer.structures for layer in self.layers if layer.structures]
+        return [planned.structures for planned in self.nodes if planned.structures]
 
-    def bytes_by_category(self) -> dict[str, int]:
-        """Return the arena by category; `step` tensors count as at the moment of the largest sum of live tensors."""
-        totals: dict[str, int] = dict.fromkeys(CATEGORIES, 0)
-        owners = [tensor for tensor in self.tensors if tensor.inside is None]
-        peak = self.peak_operation()
-        for tensor in owners:
-            if tensor.place == "state" or (tensor.place == "step" and tensor.first <= peak <= tensor.last):
-                totals[tensor.category] += tensor.padded_bytes
-        totals["unused"] = self.arena_bytes - sum(totals.values())
-        return totals
+    def layer_name(self, layer: int) -> str:
+        """Return a name for tables: `2 conv2d`."""
+        return f"{layer} {self.network.layers[layer].type}"
+
+    def alive_at(self, index: int) -> list[Tensor]:
+        """Return the owners of arena memory that hold something at operation `index`, the state among them."""
+        return [
+            tensor
+            for tensor in self.tensors
+            if tensor.inside is None
+            and (tensor.place == "state" or (tensor.place == "step" and tensor.first <= index <= tensor.last))
+        ]
 
     def peak_operation(self) -> int:
         """Return the index of the first operation at which the most memory is alive."""
-        step = [tensor for tensor in self.tensors if tensor.inside is None and tensor.place == "step"]
-        return max(
-            range(len(self.operations)),
-            key=lambda index: sum(t.padded_bytes for t in step if t.first <= index <= t.last),
-        )
+        return max(range(len(self.operations)), key=lambda at: sum(t.padded_bytes for t in self.alive_at(at)))
+
+    def bytes_by_category(self) -> dict[str, int]:
+        """Return the arena by category at the moment of the largest sum of live tensors; the rest is `unused`."""
+        totals: dict[str, int] = dict.fromkeys(CATEGORIES, 0)
+        for tensor in self.alive_at(self.peak_operation()):
+            totals[tensor.category] += tensor.padded_bytes
+        totals["unused"] = self.arena_bytes - sum(totals.values())
+        return totals
 
 
 class _Planner:
@@ -125,285 +139,372 @@ class _Planner:
     ) -> None:
         self.network = network
         self.dtype: Dtype = dtype
-        self.quantized = dtype == "uint8"
-        self.kernel_suffix = "u8" if self.quantized else "f32"
-        self.shapes = network.shapes()
-        self.tracked_activations = tracked_activations and self.quantized
-        self.tracked_errors = tracked_errors and self.quantized
+        self.trained_layers = trained_layers
+        self.tracked_activations = tracked_activations
+        self.tracked_errors = tracked_errors
+        self.first_trained = [i for i, layer in enumerate(network.layers) if layer.trainable][-trained_layers]
+        self.graph = lower(network, dtype, self.first_trained)
         self.tensors: list[Tensor] = []
         self.tracked: list[Tensor] = []
-        self.first_trained = [i for i, layer in enumerate(network.layers) if layer.trainable][-trained_layers]
-        self.trained_layers = trained_layers
+        self.values: dict[Value, Tensor] = {}
+        self.meetings: list[ErrorMeeting] = []
+        self.consumers: defaultdict[Value, list[Node]] = defaultdict(list)
+        for node in self.graph.nodes:
+            for value in node.inputs:
+                self.consumers[value].append(node)
+        self.needs_error = self._values_that_need_error()
 
-    def tensor(
-        self, name: str, element_type: ElementType, elements: int, category: Category, place: str = "step"
+    def _trained(self, node: Node) -> bool:
+        return node.has_weights and node.layer >= self.first_trained
+
+    def _values_that_need_error(self) -> set[Value]:
+        """Return the values that depend on a trained layer."""
+        needing: set[Value] = set()
+        for node in self.graph.nodes:
+            if self._trained(node) or any(value in needing for value in node.inputs):
+                needing.add(node.output)
+        return needing
+
+    # Tensors --------------------------------------------------------------------------------------------------------
+
+    def _tensor(
+        self, name: str, element_type: ElementType, elements: int, category: Category, place: Place = "step"
     ) -> Tensor:
-        assert place in ("state", "step", "flash")
-        tensor = Tensor(name, element_type, elements, category, place)  # type: ignore[arg-type]
+        tensor = Tensor(name, element_type, elements, category, place)
         self.tensors.append(tensor)
         return tensor
 
-    def quant(self, name: str, in_state: bool, tracked: bool = False) -> Tensor | None:
-        if not self.quantized:
-            return None
-        quant = self.tensor(f"{name}_quant", "quant", 1, "quantization", "state" if in_state else "flash")
+    def _quant(self, name: str, place: Place, tracked: bool = False) -> Tensor:
+        quant = self._tensor(f"{name}_quant", "quant", 1, "quantization", place)
         if tracked:
             self.tracked.append(quant)
         return quant
 
-    def values(self, name: str, elements: int, category: Category, quant: Tensor | None) -> Tensor:
-        tensor = self.tensor(name, self.dtype, elements, category)
+    def _followed(self, name: str, tracked: bool) -> Tensor:
+        """Return the quantization of a tensor that is tracked, in the state, or fixed, in flash."""
+        return self._quant(name, "state" if tracked else "flash", tracked)
+
+    def _activation(self, value: Value, quant: Tensor | None) -> Tensor:
+        tensor = self._tensor(value.name, value.dtype, value.elements, "activations")
         tensor.quant = quant
+        self.values[value] = tensor
         return tensor
 
-    def activations(self) -> list[Tensor]:
-        """Return the tensor at each layer boundary; flatten shares its input."""
-        boundaries: list[Tensor] = []
-        for index, shape in enumerate(self.shapes):
-            elements = 1
-            for extent in shape:
-                elements *= extent
-            spec = self.network.layers[index - 1] if index else None
-            if isinstance(spec, Flatten):
-                boundaries.append(boundaries[-1])
-                continue
-            name = f"activation{index}"
-            if isinstance(spec, MaxPool2d):
-                quant = boundaries[-1].quant
+    def _error(self, name: str, value: Value, category: Category = "errors") -> Tensor:
+        return self._tensor(name, value.dtype, value.elements, category)
+
+    def _own_error(self, value: Value, name: str = "") -> Tensor:
+        """Return a new error of `value`, with a quantization of its own when it is uint8."""
+        tensor = self._error(name or f"error_of_{value.name}", value)
+        if value.dtype == "uint8":
+            tensor.quant = self._followed(tensor.name, self.tracked_errors)
+        return tensor
+
+    # Forward --------------------------------------------------------------------------------------------------------
+
+    def _plan_forward(self, node: Node) -> PlannedNode:
+        inputs = tuple(self.values[value] for value in node.inputs)
+        quant = None
+        if node.output.dtype == "uint8":
+            if node.kind in ("max_pool2d", "avg_pool2d"):
+                quant = inputs[0].quant
             else:
-                tracked = self.tracked_activations and index > self.first_trained
-                quant = self.quant(name, in_state=tracked, tracked=tracked)
-            boundaries.append(self.values(name, elements, "activations", quant))
-        return boundaries
-
-    def errors(self, boundaries: list[Tensor]) -> dict[int, Tensor]:
-        """Return the error at each boundary that the backward pass reaches.
-
-        An error lies in place of the activation at its boundary wherever the operation that computes it reads that
-        activation for the last time; behind a pooling layer the activation is long gone and the error is its own.
-        """
-        layers = self.network.layers
-        errors: dict[int, Tensor] = {}
-        for index in range(len(layers), self.first_trained, -1):
-            consumer = layers[index] if index < len(layers) else None
-            if isinstance(consumer, Flatten):
-                errors[index] = errors[index + 1]
-                continue
-            name = f"error{index}"
-            if isinstance(consumer, MaxPool2d):
-                tensor = self.values(name, boundaries[index].elements, "errors", errors[index + 1].quant)
-            else:
-                quant = self.quant(name, in_state=self.tracked_errors, tracked=self.tracked_errors)
-                tensor = self.values(name, boundaries[index].elements, "errors", quant)
-                tensor.inside = boundaries[index]
-            errors[index] = tensor
-        return errors
-
-    def structures(self, index: int, source: Tensor, weights: Tensor, bias: Tensor, error: Tensor) -> Structures:
-        count = bias.elements
-        gradient_type: ElementType = "int32" if self.quantized else "float32"
-        return Structures(
-            layer=index,
-            count=count,
-            elements=weights.elements // count,
-            positions=error.elements // count,
-            weights=weights,
-            bias=bias,
-            input_quant=source.quant,
-            output_error=error,
-            gradient=self.tensor(f"gradient{index}", gradient_type, weights.elements, "gradients", "state"),
-            bias_gradient=self.tensor(f"bias_gradient{index}", gradient_type, count, "gradients", "state"),
-            touched=self.tensor(f"touched{index}", "uint8", count, "selection", "state"),
-            selected=self.tensor(f"selected{index}", "uint16", count, "selection"),
-            ranking=self.tensor(f"ranking{index}", "uint32", 2 * count, "scratch"),
-            selection=self.tensor(f"selection{index}", "selection", 1, "selection", "state"),
-        )
-
-    def after_relu(self, index: int) -> bool:
-        """Say whether the activation at boundary `index` comes out of a ReLU, possibly through pooling."""
-        if index == 0:
-            return False
-        spec = self.network.layers[index - 1]
-        if isinstance(spec, MaxPool2d | Flatten):
-            return self.after_relu(index - 1)
-        return spec.activation == "relu"
-
-    def layers(self) -> list[PlannedLayer]:
-        boundaries = self.activations()
-        errors = self.errors(boundaries)
-        planned: list[PlannedLayer] = []
-        for index, spec in enumerate(self.network.layers):
-            source = boundaries[index]
-            weights = bias = winner = None
-            structures = None
-            if isinstance(spec, Conv2d | Dense):
-                count = self.shapes[index + 1][-1]
-                elements = spec.kernel**2 * self.shapes[index][2] if isinstance(spec, Conv2d) else source.elements
-                trained = index >= self.first_trained
-                place = "state" if trained else "flash"
-                weights = self.tensor(f"weights{index}", self.dtype, count * elements, "weights", place)
-                weights.quant = self.quant(f"weights{index}", in_state=trained)
-                bias_type: ElementType = "int32" if self.quantized else "float32"
-                bias = self.tensor(f"bias{index}", bias_type, count, "weights", place)
-                if trained:
-                    structures = self.structures(index, source, weights, bias, errors[index + 1])
-            if isinstance(spec, MaxPool2d) and index > self.first_trained:
-                winner = self.tensor(f"winner{index}", "uint8", boundaries[index + 1].elements, "activations")
-            planned.append(
-                PlannedLayer(
-                    index=index,
-                    spec=spec,
-                    input_shape=self.shapes[index],
-                    output_shape=self.shapes[index + 1],
-                    input=source,
-                    output=boundaries[index + 1],
-                    input_relu=self.after_relu(index),
-                    weights=weights,
-                    bias=bias,
-                    structures=structures,
-                    input_error=errors.get(index) if index > self.first_trained else None,
-                    output_error=errors.get(index + 1),
-                    winner=winner,
-                )
-            )
+                quant = self._followed(node.output.name, self.tracked_activations and node.output in self.needs_error)
+        planned = PlannedNode(node, inputs, self._activation(node.output, quant))
+        if node.kind == "add":
+            self._add_in_place(planned)
+        if node.kind == "max_pool2d" and node.inputs[0] in self.needs_error:
+            planned.winner = self._tensor(f"winner{node.layer}", "uint8", node.output.elements, "activations")
+        if node.kind == "hard_swish" and node.dtype == "uint8":
+            planned.table = self._tensor(f"table{node.layer}", "float32", _SWISH_TABLE_ENTRIES, "scratch")
+        if node.has_weights:
+            self._plan_weights(planned)
         return planned
 
-    def forward(self, layer: PlannedLayer) -> Operation:
-        params = f"{layer.spec.type}{layer.index}"
-        winner = [layer.winner] if layer.winner else []
+    def _add_in_place(self, planned: PlannedNode) -> None:
+        """Let a sum lie where its left side does, when nobody reads that again: also not to mask its error."""
+        left = planned.node.inputs[0]
+        if len(self.consumers[left]) == 1 and left.activation == "none" and planned.inputs[0].inside is None:
+            planned.output.inside = planned.inputs[0]
+
+    def _plan_weights(self, planned: PlannedNode) -> None:
+        node = planned.node
+        place: Place = "state" if self._trained(node) else "flash"
+        planned.weights = self._tensor(
+            f"weights{node.layer}", node.dtype, node.structures * node.elements, "weights", place
+        )
+        if node.dtype == "uint8":
+            planned.weights.quant = self._quant(f"weights{node.layer}", place)
+        bias_type: ElementType = "int32" if node.dtype == "uint8" else "float32"
+        planned.bias = self._tensor(f"bias{node.layer}", bias_type, node.structures, "weights", place)
+
+    def _forward_operation(self, planned: PlannedNode) -> Operation:
+        node = planned.node
+        kernel = "dequantize_forward" if node.kind == "dequantize" else f"{node.kind}_{_suffix(node.dtype)}_forward"
         return Operation(
-            f"{layer.spec.type}_{self.kernel_suffix}_forward",
+            kernel,
             "forward",
-            layer.index,
-            params,
-            reads=[layer.input],
-            writes=[layer.output, *winner],
+            node.layer,
+            node.name,
+            result_member="output",
+            reads=[*planned.inputs],
+            writes=[planned.output, *_present(planned.winner)],
+            scratch=_present(planned.table),
         )
 
-    def backward(self, layer: PlannedLayer) -> list[Operation]:
-        params = f"{layer.spec.type}{layer.index}"
-        kernel = f"{layer.spec.type}_{self.kernel_suffix}"
+    # Backward -------------------------------------------------------------------------------------------------------
+
+    def _plan_backward(self, nodes: list[PlannedNode], logits_error: Tensor) -> list[Operation]:
+        """Return the operations from the last layer to the first trained one.
+
+        An error lies in place of the activation that it belongs to wherever the operation that computes it reads that
+        activation for the last time, element by element.
+        """
         operations: list[Operation] = []
-        reads = [layer.output_error] if layer.output_error else []
-        if layer.structures:
-            chosen = layer.structures.selected
-            operations.append(
-                Operation(
-                    f"select_structures_{self.kernel_suffix}",
-                    "select",
-                    layer.index,
-                    f"structures{layer.index}",
-                    reads=reads,
-                    scratch=[chosen, layer.structures.ranking],
-                )
-            )
-            operations.append(
-                Operation(f"{kernel}_gradient", "backward", layer.index, params, reads=[*reads, layer.input, chosen])
-            )
-            reads = [*reads, layer.input, chosen]
-        if layer.input_error:
-            kept = [layer.winner] if layer.winner else []
-            operations.append(
-                Operation(
-                    f"{kernel}_error",
-                    "backward",
-                    layer.index,
-                    params,
-                    reads=[*reads, *kept],
-                    writes=[layer.input_error],
-                )
-            )
+        pending: defaultdict[Value, list[Tensor]] = defaultdict(list)
+        pending[self.graph.logits].append(logits_error)
+        for planned in reversed(nodes):
+            node = planned.node
+            if node.output not in self.needs_error:
+                continue
+            planned.output_error = self._met(node.output, pending[node.output], operations)
+            if self._trained(node):
+                operations += self._plan_structures(planned)
+            for value in node.inputs:
+                if value in self.needs_error:
+                    pending[value].append(self._propagate(planned, value, operations))
         return operations
 
-    def update(self, layers: Sequence[PlannedLayer]) -> list[Operation]:
-        trained = [layer.index for layer in layers if layer.structures]
+    def _met(self, value: Value, errors: list[Tensor], operations: list[Operation]) -> Tensor:
+        """Return the whole error of `value`: the sum of what its consumers propagated."""
+        total = errors[0]
+        for number, other in enumerate(errors[1:]):
+            result = self._own_error(value, f"sum{number}_of_{value.name}")
+            result.inside = other
+            self._meet(value, total, other, result, operations)
+            total = result
+        return total
+
+    def _meet(
+        self, value: Value, left: Tensor, right: Tensor | None, result: Tensor, operations: list[Operation]
+    ) -> None:
+        producer = next(node for node in self.graph.nodes if node.output is value)
+        name = f"{'error_sum' if right else 'error_mask'}{len(self.meetings)}"
+        held = self.values[value]
+        self.meetings.append(ErrorMeeting(name, value.dtype, left, right, result, held, value.activation))
+        kernel = f"{'error_sum' if right else 'error_mask'}_{_suffix(value.dtype)}"
+        reads = [left, right] if right else [left, held]
+        member = "sum" if right else "input_error"
+        operations.append(
+            Operation(kernel, "backward", producer.layer, name, result_member=member, reads=reads, writes=[result])
+        )
+
+    def _propagate(self, planned: PlannedNode, value: Value, operations: list[Operation]) -> Tensor:
+        """Return the error of the input `value` of a node, as far as it comes through that node."""
+        node, output_error = planned.node, planned.output_error
+        assert output_error is not None
+        held = self.values[value]
+        if node.kind == "add":
+            if value.activation == "none":
+                return output_error
+            masked = self._error(f"error_of_{value.name}_through{node.layer}", value)
+            masked.quant = output_error.quant
+            self._meet(value, output_error, None, masked, operations)
+            return masked
+        error = self._input_error(planned, value, held, output_error)
+        planned.input_error = error
+        reads = [output_error, *_present(planned.winner)]
+        if error.inside is not None or value.activation != "none":
+            reads.append(held)
+        if planned.structures:
+            reads.append(planned.structures.selected)
+        kernel = "dequantize_error" if node.kind == "dequantize" else f"{node.kind}_{_suffix(node.dtype)}_error"
+        operations.append(
+            Operation(
+                kernel,
+                "backward",
+                node.layer,
+                node.name,
+                result_member="input_error",
+                reads=reads,
+                writes=[error],
+                scratch=_present(planned.table),
+            )
+        )
+        return error
+
+    def _input_error(self, planned: PlannedNode, value: Value, held: Tensor, output_error: Tensor) -> Tensor:
+        node = planned.node
+        name = f"error_of_{value.name}"
+        if node.kind == "max_pool2d":
+            error = self._error(name, value)
+            error.quant = output_error.quant
+        elif node.kind == "avg_pool2d":
+            error = self._error(name, value)
+            if value.dtype == "uint8":
+                error.quant = self._quant(name, "state")
+            if value.activation != "none":
+                error.inside = held
+        else:
+            error = self._own_error(value, name)
+            if node.kind != "dequantize":
+                error.inside = held
+        return error
+
+    def _plan_structures(self, planned: PlannedNode) -> list[Operation]:
+        node, error = planned.node, planned.output_error
+        assert planned.weights is not None
+        assert planned.bias is not None
+        assert error is not None
+        count, layer = node.structures, node.layer
+        gradient_type: ElementType = "int32" if node.dtype == "uint8" else "float32"
+        suffix = _suffix(node.dtype)
+        structures = planned.structures = Structures(
+            layer=layer,
+            count=count,
+            elements=node.elements,
+            positions=error.elements // count,
+            weights=planned.weights,
+            bias=planned.bias,
+            input_quant=planned.inputs[0].quant,
+            output_error=error,
+            gradient=self._tensor(f"gradient{layer}", gradient_type, count * node.elements, "gradients", "state"),
+            bias_gradient=self._tensor(f"bias_gradient{layer}", gradient_type, count, "gradients", "state"),
+            touched=self._tensor(f"touched{layer}", "uint8", count, "selection", "state"),
+            selected=self._tensor(f"selected{layer}", "uint16", count, "selection"),
+            ranking=self._tensor(f"ranking{layer}", "uint32", 2 * count, "scratch"),
+            selection=self._tensor(f"selection{layer}", "selection", 1, "selection", "state"),
+        )
+        select = Operation(
+            f"select_structures_{suffix}",
+            "select",
+            layer,
+            f"structures{layer}",
+            reads=[error],
+            scratch=[structures.selected, structures.ranking],
+        )
+        gradient = Operation(
+            f"{node.kind}_{suffix}_gradient",
+            "backward",
+            layer,
+            node.name,
+            reads=[error, planned.inputs[0], structures.selected],
+        )
+        return [select, gradient]
+
+    # The plan -------------------------------------------------------------------------------------------------------
+
+    def _update(self, nodes: list[PlannedNode]) -> list[Operation]:
+        def operation(kernel: str, layer: int, params: str) -> Operation:
+            return Operation(kernel, "update", layer, params)
+
+        trained = [planned for planned in nodes if planned.structures]
         operations = [
-            Operation(f"update_structures_{self.kernel_suffix}", "update", index, f"structures{index}")
-            for index in trained
+            operation(
+                f"update_structures_{_suffix(planned.node.dtype)}",
+                planned.node.layer,
+                f"structures{planned.node.layer}",
+            )
+            for planned in trained
         ]
-        if self.quantized:
-            operations.append(Operation("update_ranges", "update", NO_LAYER, "tracked_ranges"))
-            operations += [Operation("update_bias_unit", "update", i, f"structures{i}") for i in trained]
+        if self.tracked:
+            operations.append(operation("update_ranges", NO_LAYER, "tracked_ranges"))
+        operations += [
+            operation("update_bias_unit", planned.node.layer, f"structures{planned.node.layer}")
+            for planned in trained
+            if planned.node.dtype == "uint8"
+        ]
         return operations
 
     def plan(self) -> Plan:
-        layers = self.layers()
-        probabilities = None
-        logits = layers[-1].output
-        if self.quantized:
-            probabilities = self.tensor("probabilities", "float32", logits.elements, "scratch")
-        error = layers[-1].output_error
-        assert error is not None
-        operations = [Operation("load", "load", NO_LAYER, "", writes=[layers[0].input])]
-        operations += [self.forward(layer) for layer in layers if not isinstance(layer.spec, Flatten)]
-        operations.append(
-            Operation(
-                f"softmax_loss_{self.kernel_suffix}",
-                "loss",
-                NO_LAYER,
-                "softmax_loss",
-                reads=[logits],
-                writes=[error],
-                scratch=[probabilities] if probabilities else [],
-            )
+        graph = self.graph
+        source = graph.input
+        source_quant = self._quant("input", "flash") if source.dtype == "uint8" else None
+        load = Operation("load", "load", NO_LAYER, "", writes=[self._activation(source, source_quant)])
+        nodes = [self._plan_forward(node) for node in graph.nodes]
+        logits = self.values[graph.logits]
+        quantized = graph.logits.dtype == "uint8"
+        probabilities = self._tensor("probabilities", "float32", logits.elements, "scratch") if quantized else None
+        logits_error = self._own_error(graph.logits)
+        logits_error.inside = logits
+        loss = Operation(
+            f"softmax_loss_{_suffix(graph.logits.dtype)}",
+            "loss",
+            NO_LAYER,
+            "softmax_loss",
+            result_member="error",
+            reads=[logits],
+            writes=[logits_error],
+            scratch=_present(probabilities),
         )
-        for layer in reversed(layers[self.first_trained :]):
-            if not isinstance(layer.spec, Flatten):
-                operations += self.backward(layer)
-        operations += self.update(layers)
+        backward = self._plan_backward(nodes, logits_error)
+        operations = [load, *(self._forward_operation(node) for node in nodes), loss, *backward, *self._update(nodes)]
         for index, operation in enumerate(operations):
             for tensor in (*operation.reads, *operation.writes, *operation.scratch):
                 tensor.used_at(index)
-        owners = [t for t in self.tensors if t.inside is None]
-        initial = [t for t in owners if t.place == "state" and t.category in ("weights", "quantization")]
-        initial += [t for t in owners if t.place == "state" and t.element_type == "selection"]
-        state = initial + [t for t in owners if t.place == "state" and t not in initial]
-        offsets: dict[Tensor, int] = {}
-        at = 0
-        initial_bytes = 0
-        for tensor in state:
-            offsets[tensor] = at
-            at += tensor.padded_bytes
-            if tensor is initial[-1]:
-                initial_bytes = at
-        placement = place([t for t in owners if t.place == "step"])
-        offsets |= {tensor: at + offset for tensor, offset in placement.offsets.items()}
-        for tensor in self.tensors:
-            if tensor.inside is not None:
-                offsets[tensor] = offsets[tensor.storage]
+        owners = [tensor for tensor in self.tensors if tensor.inside is None]
+        offsets, initial_bytes, state_bytes = _lay_out_state(owners)
+        placement = place([tensor for tensor in owners if tensor.place == "step"])
+        offsets |= {tensor: state_bytes + offset for tensor, offset in placement.offsets.items()}
+        offsets |= {tensor: offsets[tensor.storage] for tensor in self.tensors if tensor.inside is not None}
         return Plan(
             network=self.network,
             dtype=self.dtype,
             trained_layers=self.trained_layers,
-            input=layers[0].input,
+            graph=graph,
+            input=self.values[source],
             logits=logits,
+            logits_error=logits_error,
             probabilities=probabilities,
-            layers=layers,
+            nodes=nodes,
+            meetings=self.meetings,
             operations=operations,
             tensors=self.tensors,
             tracked=self.tracked,
             placement=placement,
             initial_bytes=initial_bytes,
-            state_bytes=at,
+            state_bytes=state_bytes,
             offsets=offsets,
         )
 
 
-def _check_sums(network: Network) -> None:
+def _suffix(dtype: ElementDtype) -> str:
+    return "u8" if dtype == "uint8" else "f32"
+
+
+def _present(tensor: Tensor | None) -> list[Tensor]:
+    return [] if tensor is None else [tensor]
+
+
+def _lay_out_state(owners: list[Tensor]) -> tuple[dict[Tensor, int], int, int]:
+    """Return offsets of the state, the size of its part with initial values, and its whole size."""
+    state = [tensor for tensor in owners if tensor.place == "state"]
+    initial = [tensor for tensor in state if tensor.category in ("weights", "quantization")]
+    initial += [tensor for tensor in state if tensor.element_type == "selection"]
+    offsets: dict[Tensor, int] = {}
+    at = initial_bytes = 0
+    for tensor in [*initial, *(tensor for tensor in state if tensor not in initial)]:
+        offsets[tensor] = at
+        at += tensor.padded_bytes
+        if tensor in initial:
+            initial_bytes = at
+    return offsets, initial_bytes, at
+
+
+def _check_sums(graph: Graph) -> None:
     """Raise InputError when an int32 accumulator of a uint8 layer could overflow."""
-    shapes = network.shapes()
-    for index, layer in enumerate(network.layers):
-        if isinstance(layer, Conv2d):
-            forward = layer.kernel**2 * shapes[index][2]
-            backward = max(layer.kernel**2 * layer.filters, shapes[index + 1][0] * shapes[index + 1][1])
-        elif isinstance(layer, Dense):
-            forward, backward = shapes[index][0], layer.units
-        else:
+    limit = (_LARGEST_SUM - _LARGEST_BIAS) // _LARGEST_PRODUCT
+    for node in graph.nodes:
+        if not node.has_weights or node.dtype != "uint8":
             continue
-        limit = (_LARGEST_SUM - _LARGEST_BIAS) // _LARGEST_PRODUCT
-        if max(forward, backward) > limit:
+        positions = node.output.elements // node.structures
+        products = max(node.elements, positions)
+        if node.kind != "depthwise_conv2d":
+            window = (node.window or (1, 1))[0] * (node.window or (1, 1))[1]
+            products = max(products, window * node.structures)
+        if products > limit:
             raise InputError(
-                f"layers[{index}]: {layer.type} sums {max(forward, backward)} products, which can overflow an int32 "
+                f"layers[{node.layer}]: {node.kind} sums {products} products, which can overflow an int32 "
                 f"accumulator; expected at most {limit} products, or dtype float32"
             )
 
@@ -418,22 +519,22 @@ def make_plan(
 ) -> Plan:
     """Return the plan that trains the last `trainable_layers` layers with weights of `network`.
 
-    Raises InputError when shapes do not fit, when there is nothing to train, when the last layer has an activation, or
-    when an accumulator could overflow.
+    Raises InputError when shapes do not fit, when there is nothing to train, when the last layer is not a dense layer
+    without activation, or when an accumulator could overflow.
     """
     network.shapes()
     count = sum(layer.trainable for layer in network.layers)
     if count == 0:
-        raise InputError("the network has no layer with weights; expected at least one conv2d or dense layer")
+        raise InputError("the network has no layer with weights; expected at least one convolution or dense layer")
     wanted = count if trainable_layers == "all" else trainable_layers
     if not 1 <= wanted <= count:
         raise InputError(f"trainable_layers is {wanted}, but the network has {count}; expected 1 to {count}, or 'all'")
     last = network.layers[-1]
-    if not isinstance(last, Dense | Conv2d | Flatten) or getattr(last, "activation", "none") != "none":
+    if not isinstance(last, Dense) or last.activation != "none":
         raise InputError(
             f"layers[{len(network.layers) - 1}]: the last layer gives the logits; expected a dense layer without "
             "activation"
         )
-    if dtype == "uint8":
-        _check_sums(network)
-    return _Planner(network, dtype, wanted, tracked_activations, tracked_errors).plan()
+    planner = _Planner(network, dtype, wanted, tracked_activations, tracked_errors)
+    _check_sums(planner.graph)
+    return planner.plan()

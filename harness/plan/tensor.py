@@ -22,6 +22,8 @@ CATEGORIES = ("weights", "gradients", "activations", "errors", "quantization", "
 
 Category = Literal["weights", "gradients", "activations", "errors", "quantization", "selection", "scratch"]
 
+Place = Literal["state", "step", "flash"]
+
 ALIGNMENT_BYTES = 4
 
 
@@ -38,7 +40,7 @@ class Tensor:
     element_type: ElementType
     elements: int
     category: Category
-    place: Literal["state", "step", "flash"] = "step"
+    place: Place = "step"
     first: int = -1
     last: int = -1
     inside: Tensor | None = None
