@@ -314,7 +314,7 @@ class _Planner:
         error = self._input_error(planned, value, held, output_error)
         planned.input_error = error
         reads = [output_error, *_present(planned.winner)]
-        if error.inside is not None or value.activation != "none":
+        if error.inside is not None:
             reads.append(held)
         if planned.structures:
             reads.append(planned.structures.selected)
