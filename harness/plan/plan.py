@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.errors import InputError
-from harness.model import Dense, Network
+from harness.model import Network
 from harness.plan.arena import Placement, place
 from harness.plan.graph import Dtype, ElementDtype, Graph, Node, Value, lower
 from harness.plan.operation import NO_LAYER, Operation
@@ -519,8 +519,8 @@ def make_plan(
 ) -> Plan:
     """Return the plan that trains the last `trainable_layers` layers with weights of `network`.
 
-    Raises InputError when shapes do not fit, when there is nothing to train, when the last layer is not a dense layer
-    without activation, or when an accumulator could overflow.
+    Raises InputError when shapes do not fit, when there is nothing to train, when the logits come out of an activation,
+    or when an accumulator could overflow.
     """
     network.shapes()
     count = sum(layer.trainable for layer in network.layers)
@@ -529,12 +529,11 @@ def make_plan(
     wanted = count if trainable_layers == "all" else trainable_layers
     if not 1 <= wanted <= count:
         raise InputError(f"trainable_layers is {wanted}, but the network has {count}; expected 1 to {count}, or 'all'")
-    last = network.layers[-1]
-    if not isinstance(last, Dense) or last.activation != "none":
-        raise InputError(
-            f"layers[{len(network.layers) - 1}]: the last layer gives the logits; expected a dense layer without "
-            "activation"
-        )
     planner = _Planner(network, dtype, wanted, tracked_activations, tracked_errors)
+    if planner.graph.logits.activation != "none":
+        raise InputError(
+            f"layers[{len(network.layers) - 1}]: what it gives comes out of {planner.graph.logits.activation}; the last "
+            "layer gives the logits, expected one without activation"
+        )
     _check_sums(planner.graph)
     return planner.plan()
