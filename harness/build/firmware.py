@@ -32,10 +32,11 @@ _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 @dataclass(frozen=True)
 class Build:
-    """A finished build: the executable, its map file (None for the twin), and how it was compiled."""
+    """A finished build: the executable, its map file, the generated plan.c, and how it was compiled."""
 
     executable: Path
-    map_file: Path | None
+    map_file: Path
+    plan: Path
     compiler: str
     flags: str
 
@@ -97,7 +98,8 @@ def build_firmware(preset: str, files: dict[str, str], optimization: str = "-O2"
     notes = json.loads((folder / "build.json").read_text())
     return Build(
         executable=folder / ("firmware.elf" if cross else "twin"),
-        map_file=folder / "firmware.map" if cross else None,
+        map_file=folder / "firmware.map",
+        plan=folder / "plan.c",
         compiler=version,
         flags=notes["flags"],
     )
@@ -129,8 +131,7 @@ def _build(preset: str, files: dict[str, str], optimization: str, folder: Path) 
         )
         _run(["cmake", "--build", str(tree)], "building the firmware")
         shutil.copy2(tree / "firmware", done / ("twin" if preset.startswith("host") else "firmware.elf"))
-        if (tree / "firmware.map").is_file():
-            shutil.copy2(tree / "firmware.map", done)
+        shutil.copy2(tree / "firmware.map", done)
         shutil.copy2(plan / "plan.c", done)
         (done / "build.json").write_text(json.dumps({"flags": _compile_flags(tree)}))
         try:

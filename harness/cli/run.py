@@ -59,7 +59,7 @@ def run(
     except OSError as error:
         raise InputError(f"--output {folder}: {error.strerror}; expected a folder that can be written") from None
     with make_progress(len(prepared)) as progress:
-        documents = run_suite(prepared, progress, jobs or len(os.sched_getaffinity(0)))
+        documents = run_suite(prepared, progress, jobs or len(os.sched_getaffinity(0)), folder)
     write_results(folder, documents)
     page = write_report(folder, documents)
     print_table(Console(), documents)

@@ -28,6 +28,7 @@ from harness.model.weights import (
     initial_weights,
     weights_shape,
 )
+from harness.model.weights_file import read_weights, write_weights
 
 __all__ = [
     "Add",
@@ -57,5 +58,7 @@ __all__ = [
     "load_network",
     "network_names",
     "network_of_layers",
+    "read_weights",
     "weights_shape",
+    "write_weights",
 ]

@@ -7,9 +7,10 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.errors import InputError
-from harness.model import Network
+from harness.model import Network, NetworkWeights, initial_weights, read_weights
 from harness.plan import Plan, check_ram, make_plan
 from harness.platform import Platform, load_platform
 from harness.scenario import Scenario
@@ -25,6 +26,7 @@ class PreparedRun:
     network: Network
     platform: Platform
     plan: Plan
+    weights: NetworkWeights
     ram_budget_bytes: int
     flash_budget_bytes: int
 
@@ -65,7 +67,17 @@ def _prepare_one(scenario: Scenario) -> PreparedRun:
     flash = platform.memory("flash").size_bytes
     ram_budget = min(memory.ram_budget or ram, ram)
     check_ram(plan, ram_budget, memory.stack, scenario.locate("memory.ram_budget"))
-    return PreparedRun(scenario, network, platform, plan, ram_budget, min(memory.flash_budget or flash, flash))
+    flash_budget = min(memory.flash_budget or flash, flash)
+    return PreparedRun(scenario, network, platform, plan, _weights(scenario, network), ram_budget, flash_budget)
+
+
+def _weights(scenario: Scenario, network: Network) -> NetworkWeights:
+    if scenario.model.weights is None:
+        return initial_weights(network, scenario.training.seed)
+    try:
+        return tuple(read_weights(Path(scenario.file).parent / scenario.model.weights, network))
+    except InputError as error:
+        raise InputError(f"{scenario.locate('model.weights')}: model.weights: {error}") from None
 
 
 def prepare(scenarios: Sequence[Scenario]) -> list[PreparedRun]:

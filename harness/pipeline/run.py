@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-from harness.assets import content_hash
+from harness.assets import content_hash, write_atomically
 from harness.build import Build, Image, build_firmware, memory_script, plan_source
 from harness.cost import Cycles, energy, peak_stack_bytes, price, static_memory, time_ms
 from harness.dataset import SampleSet, load_dataset, visiting_order
@@ -18,13 +19,13 @@ from harness.engine.request import RunRequest, SampleStore
 from harness.engine.twin import TwinRun, float_of_bits, run_twin
 from harness.engine.worker import run_isolated
 from harness.errors import EngineError, HarnessError
-from harness.model import LayerWeights, fold_batch_norm, initial_weights
+from harness.model import LayerWeights, fold_batch_norm, write_weights
 from harness.pipeline.agreement import check_agreement
 from harness.pipeline.calibration import calibrate
 from harness.pipeline.observer import Observer, Stage
 from harness.pipeline.once import Once
 from harness.pipeline.prepare import PreparedRun
-from harness.plan import Affine, deploy
+from harness.plan import Affine, Deployment, deploy, weights_in_state
 from harness.result import (
     NO_LAYER,
     Accuracy,
@@ -46,6 +47,10 @@ STEP_PHASES = ("load", "forward", "loss", "select", "backward", "update")
 
 TWIN_OPTIMIZATION = "-O3"
 TWIN_TIMEOUT_S = 4 * 3600.0
+
+FIRMWARE = "firmware"
+WEIGHTS = "weights"
+"""Folders beside the results, with an entry a run."""
 
 _LARGEST_UINT8 = 255
 
@@ -72,9 +77,10 @@ class _Work:
 class Runner:
     """Runs prepared runs; what they share (data, calibration, builds, trainings on the twin) is done once."""
 
-    def __init__(self, observer: Observer) -> None:
-        """Tell `observer` what happens."""
+    def __init__(self, observer: Observer, folder: Path) -> None:
+        """Tell `observer` what happens; put firmware and trained weights into `folder`."""
         self._observer = observer
+        self._folder = folder
         self._once = Once()
 
     def run(self, prepared: PreparedRun) -> Document:
@@ -129,12 +135,15 @@ class Runner:
             zero_point=samples.zero_point,
         )
 
-    def _plan_source(self, prepared: PreparedRun, store: SampleStore, weights: Sequence[LayerWeights | None]) -> str:
+    def _deployment(
+        self, prepared: PreparedRun, store: SampleStore, weights: Sequence[LayerWeights | None]
+    ) -> Deployment:
         training = prepared.scenario.training
         ranges = None
         if training.dtype != "float32":
             samples = min(training.quantization.calibration_samples, len(store.order))
-            key = ("calibration", prepared.network, training.trainable_layers, training.seed, samples)
+            drawn_from = prepared.scenario.model.weights or training.seed
+            key = ("calibration", prepared.network, training.trainable_layers, drawn_from, samples)
             ranges = self._once.get(
                 (*key, prepared.scenario.dataset.model_dump_json()),
                 lambda: calibrate(
@@ -147,7 +156,7 @@ class Runner:
                 ),
             )
         low, high = -store.zero_point * store.scale, (_LARGEST_UINT8 - store.zero_point) * store.scale
-        return plan_source(prepared.plan, deploy(prepared.plan, weights, Affine.of_range(low, high), ranges))
+        return deploy(prepared.plan, weights, Affine.of_range(low, high), ranges)
 
     def _build(self, work: _Work, source: str) -> tuple[Build, Build]:
         prepared = work.prepared
@@ -160,6 +169,12 @@ class Runner:
         work.tools = {"arm-none-eabi-gcc": target.compiler, "cc": twin.compiler}
         work.compiler_flags = tuple(target.flags.split())
         return target, twin
+
+    def _keep(self, prepared: PreparedRun, target: Build) -> None:
+        """Put ELF, map file and plan of a run beside its results, for a board or a debugger."""
+        folder = self._folder / FIRMWARE / prepared.id
+        for path in (target.executable, target.map_file, target.plan):
+            write_atomically(folder / path.name, path.read_bytes())
 
     def _request(self, prepared: PreparedRun) -> RunRequest:
         """Return the request of the emulated run: its steps, each with a record, and the evaluation behind them."""
@@ -235,15 +250,20 @@ class Runner:
         observer.stage(label, Stage.CALIBRATE)
         with work.timed("calibrate"):
             store = self._store(prepared)
-            drawn = initial_weights(prepared.network, prepared.scenario.training.seed)
-            weights = fold_batch_norm(prepared.network, drawn)
-            source = self._plan_source(prepared, store, weights)
+            weights = fold_batch_norm(prepared.network, prepared.weights)
+            deployment = self._deployment(prepared, store, weights)
+            source = plan_source(prepared.plan, deployment)
         observer.stage(label, Stage.BUILD)
         with work.timed("build"):
             target, twin = self._build(work, source)
+            self._keep(prepared, target)
         observer.stage(label, Stage.TRAIN)
         with work.timed("train"):
             training = self._train(prepared, twin, store)
+            write_weights(
+                self._folder / WEIGHTS / f"{prepared.id}.npz",
+                weights_in_state(prepared.plan, deployment, training.state),
+            )
         observer.stage(label, Stage.EMULATE)
         with work.timed("emulate"):
             trace, image, agreement = self._emulate(prepared, target, twin, store)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
 
 import psutil
 
@@ -15,13 +16,15 @@ from harness.result import Document
 _KILL_PERIOD_S = 0.1
 
 
-def run_suite(prepared: Sequence[PreparedRun], observer: Observer, jobs: int) -> list[Document]:
+def run_suite(prepared: Sequence[PreparedRun], observer: Observer, jobs: int, folder: Path) -> list[Document]:
     """Run all `prepared` runs, `jobs` at a time, and return their documents in the same order.
+
+    Firmware and trained weights go into `folder`.
 
     Threads only wait here: the twin, the compiler and the emulator are processes of their own. Ctrl-C ends those, so
     that no thread waits on, and is passed on.
     """
-    runner = Runner(observer)
+    runner = Runner(observer, folder)
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="run") as executor:
         futures = [executor.submit(runner.run, run) for run in prepared]
         try:

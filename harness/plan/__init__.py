@@ -2,7 +2,7 @@
 
 from harness.plan.arena import Placement, place
 from harness.plan.budget import check_ram
-from harness.plan.deployment import Affine, Deployment, Ranges, deploy
+from harness.plan.deployment import Affine, Deployment, Ranges, deploy, weights_in_state
 from harness.plan.graph import Dtype, Graph, Node, Value
 from harness.plan.operation import Operation
 from harness.plan.plan import ErrorMeeting, Plan, PlannedNode, Structures, make_plan
@@ -28,4 +28,5 @@ __all__ = [
     "deploy",
     "make_plan",
     "place",
+    "weights_in_state",
 ]

@@ -131,3 +131,30 @@ class _Deployer:
             self._contents[planned.bias] = np.rint(entry.bias / unit).astype("<i4").tobytes()
         if planned.structures is not None:
             self._contents[planned.structures.selection] = struct.pack("<fIf", 0.0, 0, unit)
+
+
+def weights_in_state(plan: Plan, deployment: Deployment, state: bytes) -> list[LayerWeights | None]:
+    """Return the real weights of every layer after a training that ended with `state`; None where there are none."""
+    found: list[LayerWeights | None] = [None] * len(plan.network.layers)
+
+    def content(tensor: Tensor) -> bytes:
+        if tensor.place == "flash":
+            return deployment.contents[tensor]
+        return state[plan.offsets[tensor] : plan.offsets[tensor] + tensor.size_bytes]
+
+    for planned in plan.nodes:
+        weights, bias, source = planned.weights, planned.bias, planned.inputs[0].quant
+        if weights is None or bias is None:
+            continue
+        shape = (planned.node.structures, planned.node.elements)
+        if weights.quant is None:
+            values = np.frombuffer(content(weights), dtype="<f4")
+            biases = np.frombuffer(content(bias), dtype="<f4")
+        else:
+            assert source is not None
+            scale, zero_point = struct.unpack_from("<fi", content(weights.quant))
+            unit = np.float32(struct.unpack_from("<f", content(source))[0]) * np.float32(scale)
+            values = (np.frombuffer(content(weights), dtype=np.uint8).astype(np.int32) - zero_point) * np.float32(scale)
+            biases = np.frombuffer(content(bias), dtype="<i4") * unit
+        found[planned.node.layer] = LayerWeights(values.reshape(shape).astype(np.float32), biases.astype(np.float32))
+    return found

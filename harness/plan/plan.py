@@ -530,10 +530,11 @@ def make_plan(
     if not 1 <= wanted <= count:
         raise InputError(f"trainable_layers is {wanted}, but the network has {count}; expected 1 to {count}, or 'all'")
     planner = _Planner(network, dtype, wanted, tracked_activations, tracked_errors)
-    if planner.graph.logits.activation != "none":
+    activation = planner.graph.logits.activation
+    if activation != "none":
         raise InputError(
-            f"layers[{len(network.layers) - 1}]: what it gives comes out of {planner.graph.logits.activation}; the last "
-            "layer gives the logits, expected one without activation"
+            f"layers[{len(network.layers) - 1}]: what it gives comes out of {activation}; expected a last layer without "
+            "activation, because it gives the logits"
         )
     _check_sums(planner.graph)
     return planner.plan()

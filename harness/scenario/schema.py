@@ -43,6 +43,14 @@ class ModelChoice(_Section):
     name: ModelName | None = Field(
         None, description="a network that ships with the harness", examples=["digits-cnn", "fmnist-cnn"]
     )
+    weights: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1024,
+        description="a .npz file with the initial weights, relative to the scenario file; every run writes one with "
+        "its trained weights; not given, weights are drawn from training.seed",
+        examples=["trained.npz"],
+    )
     layers: list[LayerSpec] | None = Field(
         None,
         min_length=1,
