@@ -533,8 +533,8 @@ def make_plan(
     activation = planner.graph.logits.activation
     if activation != "none":
         raise InputError(
-            f"layers[{len(network.layers) - 1}]: what it gives comes out of {activation}; expected a last layer without "
-            "activation, because it gives the logits"
+            f"layers[{len(network.layers) - 1}]: what it gives comes out of {activation}; expected a last layer "
+            "without activation, because it gives the logits"
         )
     _check_sums(planner.graph)
     return planner.plan()
