@@ -5,7 +5,7 @@ import pytest
 from firmware_builds import BOARDS, probe
 
 from harness.build import Image
-from harness.engine.alignment import moved_registers
+from harness.engine.alignment import alignment_effect, moved_registers
 from harness.errors import EngineError
 from harness.trace import Kind, Listing
 from harness.trace.instruction import classify
@@ -146,6 +146,29 @@ def test_what_must_be_aligned_is_known(mnemonic, operands, base):
 def test_registers_that_may_lose_their_alignment(mnemonic, operands, moved):
     mask = moved_registers(_one(mnemonic, operands))
     assert {n for n in range(16) if mask >> n & 1} == moved
+
+
+@pytest.mark.parametrize(
+    ("mnemonic", "operands", "effect"),
+    [
+        ("mov", "r3, r4", 1 << 24 | 3 << 16 | 4 << 20),
+        ("add.w", "r3, r5, #8", 1 << 24 | 3 << 16 | 5 << 20),
+        ("add.w", "r3, r5, #6", 1 << 3),
+        ("add.w", "r3, r5, r6, lsl #2", 1 << 24 | 3 << 16 | 5 << 20),
+        ("add.w", "r3, r5, r6, lsl #1", 1 << 3),
+        ("add", "r3, r5", 1 << 3),
+        ("lsls", "r3, r5, #2", 2 << 24 | 3 << 16),
+        ("lsls", "r3, r5, #1", 1 << 3),
+        ("add", "r3, sp, #0x10", 2 << 24 | 3 << 16),
+        ("movs", "r3, #8", 2 << 24 | 3 << 16),
+        ("movs", "r3, #9", 1 << 3),
+        ("rsb", "r3, r5, #4", 1 << 3),
+        ("ldr", "r3, [r5]", 1 << 3),
+        ("cmp", "r3, #4", 0),
+    ],
+)
+def test_where_a_register_has_its_alignment_from(mnemonic, operands, effect):
+    assert alignment_effect(_one(mnemonic, operands)) == effect
 
 
 def test_an_unknown_instruction_is_refused_instead_of_guessed():

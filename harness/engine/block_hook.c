@@ -79,14 +79,14 @@ struct counter {
     const struct range *ranges;
     uint32_t range_count;
     uint32_t slot_capacity;
-    uint32_t *slot_of;        /* first slot of every halfword of the ranges, 0 for none */
-    const uint8_t *marks;     /* what every halfword of the ranges is */
-    const uint16_t *moved;    /* registers whose remainder modulo 4 the instruction may change; bit 0 is r0 */
-    const uint8_t *base_of;   /* Unicorn's number of the base register of an instruction marked ALIGNED or JUMP */
-    struct slot *slots;       /* slot 0 is the reset: it stands before the first block */
-    struct context *contexts; /* CONTEXTS_MAX */
-    uint16_t *context_of;     /* PHASES_MAX * LAYERS_MAX: context + 1 */
-    uint64_t *bounds;         /* begin and end of the code hook, NULL if they cannot be narrowed */
+    uint32_t *slot_of;         /* first slot of every halfword of the ranges, 0 for none */
+    const uint8_t *marks;      /* what every halfword of the ranges is */
+    const uint32_t *effect_of; /* what the instruction does to registers modulo 4, see track_alignment */
+    const uint8_t *base_of;    /* Unicorn's number of the base register of an instruction marked ALIGNED or JUMP */
+    struct slot *slots;        /* slot 0 is the reset: it stands before the first block */
+    struct context *contexts;  /* CONTEXTS_MAX */
+    uint16_t *context_of;      /* PHASES_MAX * LAYERS_MAX: context + 1 */
+    uint64_t *bounds;          /* begin and end of the code hook, NULL if they cannot be narrowed */
     uint32_t halfwords, phase_count, load_phase;
     uint32_t marker; /* address of the marker function, 1 (no address) for none */
     uint32_t stack_limit;
@@ -216,40 +216,76 @@ static uint32_t index_of(const struct counter *c, uint32_t pc)
     return UINT32_MAX;
 }
 
-static uint32_t bit_of(uint8_t unicorn_register)
+enum { REGISTERS = 16, MULTIPLE = REGISTERS, UNKNOWN };
+enum { EFFECT_COPY = 1 << 24, EFFECT_ZERO = 2 << 24, RECHECK = 1 << 16 };
+
+static uint32_t number_of(uint8_t unicorn_register)
 {
-    return unicorn_register == REGISTER_LR ? 1u << 14 : 1u << (unicorn_register - REGISTER_R0);
+    return unicorn_register == REGISTER_LR ? 14 : unicorn_register - REGISTER_R0;
 }
 
-/* A block whose aligned accesses are unconditional, and which leaves their base registers as aligned as it finds them,
- * can be checked when it is entered; and needs no check when it is entered from itself. Returns these registers, or 0
- * when its instructions must be checked one by one. */
-static uint32_t aligned_at_entry(const struct counter *c, uint32_t index, uint32_t size)
+static void track_alignment(uint8_t *origin, uint32_t effect, bool conditional)
 {
-    uint32_t bases = 0, moved = 0;
-    for (uint32_t i = index; i < index + size / 2; i++) {
-        moved |= c->moved[i];
-        if (c->marks[i] & MARK_ALIGNED) {
-            if (c->marks[i] & MARK_IT) {
+    if (!(effect & (EFFECT_COPY | EFFECT_ZERO))) {
+        for (uint32_t r = 0; r < REGISTERS; r++) {
+            if (effect >> r & 1) {
+                origin[r] = UNKNOWN;
+            }
+        }
+        return;
+    }
+    uint32_t target = effect >> 16 & 15;
+    uint8_t value = effect & EFFECT_COPY ? origin[effect >> 20 & 15] : MULTIPLE;
+    origin[target] = conditional && origin[target] != value ? UNKNOWN : value;
+}
+
+/* Most blocks whose aligned accesses are unconditional can be checked when they are entered: `origin` follows every
+ * register back to the one that had its remainder modulo 4 at the entry. Returns the registers (bit 0 is r0) that must
+ * be multiples of 4 then, or 0 when the instructions must be checked one by one. RECHECK tells that a block may leave
+ * one of them with another remainder, so that it is to be checked again when it is entered from itself. `site_of` gets
+ * the address of an access that needs each register. */
+static uint32_t aligned_at_entry(const struct counter *c, uint32_t index, uint32_t pc, uint32_t size, uint32_t *site_of)
+{
+    uint8_t origin[REGISTERS];
+    for (uint32_t r = 0; r < REGISTERS; r++) {
+        origin[r] = (uint8_t)r;
+    }
+    uint32_t bases = 0;
+    for (uint32_t i = 0; i < size / 2; i++) {
+        uint8_t marks = c->marks[index + i];
+        if (marks & MARK_ALIGNED) {
+            uint8_t from = origin[number_of(c->base_of[index + i])];
+            if (marks & MARK_IT || from == UNKNOWN) {
                 return 0;
             }
-            bases |= bit_of(c->base_of[i]);
+            if (from != MULTIPLE && !(bases >> from & 1)) {
+                bases |= 1u << from;
+                site_of[from] = pc + 2 * i;
+            }
+        }
+        track_alignment(origin, c->effect_of[index + i], marks & MARK_IT);
+    }
+    for (uint32_t r = 0; r < REGISTERS; r++) {
+        bool keeps = origin[r] == MULTIPLE || (origin[r] < REGISTERS && bases >> origin[r] & 1);
+        if (bases >> r & 1 && !keeps) {
+            return bases | RECHECK;
         }
     }
-    return bases & moved ? 0 : bases;
+    return bases;
 }
 
 RARE static void check_entry(struct counter *c, uc_engine *uc, const struct slot *slot)
 {
-    uint32_t index = index_of(c, slot->pc);
-    for (uint32_t i = 0; i < slot->size / 2; i++) {
-        if (c->marks[index + i] & MARK_ALIGNED) {
-            uint32_t base = 0;
-            c->register_read(uc, c->base_of[index + i], &base);
-            if (base & 3) {
-                stop(c, uc, STOP_UNALIGNED, slot->pc + 2 * i, base, 0);
-                return;
-            }
+    for (uint32_t r = 0; r < REGISTERS; r++) {
+        uint32_t base = 0;
+        if (slot->aligned >> r & 1) {
+            c->register_read(uc, r == 14 ? REGISTER_LR : REGISTER_R0 + (int)r, &base);
+        }
+        if (base & 3) {
+            uint32_t site_of[REGISTERS];
+            aligned_at_entry(c, index_of(c, slot->pc), slot->pc, slot->size, site_of);
+            stop(c, uc, STOP_UNALIGNED, site_of[r], base, 0);
+            return;
         }
     }
 }
@@ -279,10 +315,13 @@ RARE static uint32_t find_slot(struct counter *c, uc_engine *uc, uint32_t index,
             return 0;
         }
     }
-    uint32_t fresh = c->slot_count++;
+    uint32_t fresh = c->slot_count++, site_of[REGISTERS];
     uint32_t flags = pc == c->marker ? FLAG_MARKER : 0;
-    c->slots[fresh] = (struct slot){
-        .pc = pc, .size = size, .key = size | flags, .limit = FIRST_LIMIT, .aligned = aligned_at_entry(c, index, size)};
+    c->slots[fresh] = (struct slot){.pc = pc,
+                                    .size = size,
+                                    .key = size | flags,
+                                    .limit = FIRST_LIMIT,
+                                    .aligned = aligned_at_entry(c, index, pc, size, site_of)};
     *link = fresh;
     return fresh;
 }
@@ -383,7 +422,7 @@ static inline void enter(struct counter *c, uc_engine *uc, uint32_t pc, uint32_t
     c->previous_slot = slot;
     c->previous_end = pc + size;
     c->bytes += size;
-    c->loop_pc = is_marker ? NONE : pc;
+    c->loop_pc = is_marker || c->slots[slot].aligned & RECHECK ? NONE : pc;
     c->loop_size = size;
 }
 

@@ -103,7 +103,7 @@ class Counter(Structure):
         ("slot_capacity", c_uint32),
         ("slot_of", POINTER(c_uint32)),
         ("marks", POINTER(c_uint8)),
-        ("moved", POINTER(c_uint16)),
+        ("effect_of", POINTER(c_uint32)),
         ("base_of", POINTER(c_uint8)),
         ("slots", POINTER(Slot)),
         ("contexts", POINTER(NativeContext)),

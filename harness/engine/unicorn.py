@@ -39,7 +39,7 @@ from unicorn.unicorn_const import (
 from unicorn.unicorn_py3.unicorn import uclib
 
 from harness.build.elf import Image
-from harness.engine.alignment import moved_registers
+from harness.engine.alignment import alignment_effect
 from harness.engine.device import RecordSink, Registers, build_device
 from harness.engine.job import Job, Progress
 from harness.engine.native import (
@@ -193,7 +193,7 @@ class _Run:
         capacity = halfwords + _SPARE_SLOTS
         self._marks = np.zeros(halfwords, dtype=np.uint8)
         self._base_of = np.zeros(halfwords, dtype=np.uint8)
-        self._moved = np.zeros(halfwords, dtype=np.uint16)
+        self._effect_of = np.zeros(halfwords, dtype=np.uint32)
         self._slot_of = np.zeros(halfwords, dtype=np.uint32)
         self._context_of = np.zeros(PHASES_MAX * LAYERS_MAX, dtype=np.uint16)
         self._slots = (Slot * capacity)()
@@ -218,7 +218,7 @@ class _Run:
             slot_capacity=capacity,
             slot_of=self._slot_of.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)),
             marks=self._marks.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
-            moved=self._moved.ctypes.data_as(ctypes.POINTER(ctypes.c_uint16)),
+            effect_of=self._effect_of.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)),
             base_of=self._base_of.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
             slots=self._slots,
             contexts=self._contexts,
@@ -271,7 +271,7 @@ class _Run:
                 self._marks[index] |= Mark.JUMP
                 self._base_of[index] = _REGISTERS[instruction.operands]
             if checks_alignment:
-                self._moved[index] = moved_registers(instruction)
+                self._effect_of[index] = alignment_effect(instruction)
             if checks_alignment and instruction.aligned_base is not None:
                 self._marks[index] |= Mark.ALIGNED
                 self._base_of[index] = _REGISTERS[instruction.aligned_base]

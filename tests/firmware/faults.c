@@ -71,6 +71,37 @@ __attribute__((noinline)) void unaligned_float(void)
 #endif
 }
 
+__attribute__((noinline)) void unaligned_after_a_few_rounds(void)
+{
+#if __ARM_ARCH >= 7
+    __asm volatile("movs r3, #5\n"
+                   "1: ldrd r0, r1, [%0]\n"
+                   "cmp r3, #2\n"
+                   "it eq\n"
+                   "addeq %0, #2\n"
+                   "subs r3, #1\n"
+                   "bne 1b"
+                   :
+                   : "r"((uintptr_t)cell)
+                   : "r0", "r1", "r3", "cc");
+#endif
+}
+
+__attribute__((noinline)) void unaligned_after_a_computation(void)
+{
+#if __ARM_ARCH >= 7
+    __asm volatile("movs r3, #1\n"
+                   "add.w r0, %0, r3, lsl #2\n"
+                   "ldrd r2, r3, [r0]\n"
+                   "add.w r0, %0, r3, lsl #1\n"
+                   "adds r0, #1\n"
+                   "ldrd r2, r3, [r0]"
+                   :
+                   : "r"((uintptr_t)cell)
+                   : "r0", "r2", "r3", "cc");
+#endif
+}
+
 __attribute__((noinline)) void unaligned_in_it_block(void)
 {
 #if __ARM_ARCH >= 7
