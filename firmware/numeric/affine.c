@@ -11,7 +11,10 @@ int32_t round_to_bias(float value)
     if (!(value > -BIAS_LIMIT)) {
         return -(int32_t)BIAS_LIMIT;
     }
-    return value >= 0.0f ? (int32_t)(value + 0.5f) : -(int32_t)(0.5f - value);
+    /* value + 0.5f would itself be rounded from 2^23 up, and just below one half; the rest is exact. */
+    const int32_t whole = (int32_t)value;
+    const float rest = value - (float)whole;
+    return whole + (rest >= 0.5f) - (rest <= -0.5f);
 }
 
 void quant_set_range(struct quant *quant, float low, float high)
