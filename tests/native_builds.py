@@ -1,19 +1,13 @@
-"""Builds parts of the firmware with its CMake presets, each once for all processes of a test run.
-
-Whole twins come from `harness.build`; here are those that many tests link with a plan of their own, and kernels alone.
-"""
+"""Builds parts of the firmware with its CMake presets, each once for all processes of a test run."""
 
 from __future__ import annotations
 
 import fcntl
-import os
 import subprocess
 from functools import cache
 from pathlib import Path
 
 from harness.assets import cache_dir, content_hash
-from harness.build import plan_source
-from harness.plan import Deployment, Plan
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
 
@@ -26,7 +20,7 @@ def _sources_hash() -> str:
     )
 
 
-def _run(*command: str | Path) -> None:
+def run(*command: str | Path) -> None:
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
 
@@ -39,18 +33,7 @@ def built(preset: str, target: str, *settings: str) -> Path:
     with tree.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (tree / "finished").exists():
-            _run("cmake", "--preset", preset, "-S", FIRMWARE, "-B", tree, *settings)
-            _run("cmake", "--build", tree, "--target", target)
+            run("cmake", "--preset", preset, "-S", FIRMWARE, "-B", tree, *settings)
+            run("cmake", "--build", tree, "--target", target)
             (tree / "finished").touch()
     return tree
-
-
-def twin(plan: Plan, deployment: Deployment, folder: Path, *, sanitized: bool = False) -> Path:
-    """Return the twin of `plan`, linked in `folder` from objects that all plans share."""
-    tree = built("host-sanitize" if sanitized else "host", "firmware_objects")
-    objects = sorted((tree / "CMakeFiles" / "firmware_objects.dir").rglob("*.o"))
-    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if sanitized else []
-    source, executable = folder / "plan.c", folder / "twin"
-    source.write_text(plan_source(plan, deployment))
-    _run(os.environ.get("CC", "cc"), "-std=c11", *flags, "-I", FIRMWARE, source, *objects, "-lm", "-o", executable)
-    return executable

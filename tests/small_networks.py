@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from reference.training import Layer
 
 from harness.engine.request import SampleStore
 from harness.model import Conv2d, Dense, Flatten, LayerSpec, LayerWeights, MaxPool2d, Network
@@ -35,14 +36,26 @@ NETWORKS = {
         network("pool-first", (8, 8, 2), MaxPool2d(size=2), conv(4, padding=2), conv(5, kernel=1), Flatten(), dense(3)),
         network(
             "overlapping-pools", (11, 9, 2),
-            conv(6, padding=1), MaxPool2d(size=3, stride=2), MaxPool2d(size=2, stride=1), conv(5, relu=False), Flatten(),
-            dense(6, relu=True), dense(4),
+            conv(6, padding=1), MaxPool2d(size=3, stride=2), MaxPool2d(size=2, stride=1), conv(5, relu=False),
+            Flatten(), dense(6, relu=True), dense(4),
         ),
         network("gaps", (10, 10, 1), conv(3, kernel=2, stride=4), MaxPool2d(size=1, stride=2), Flatten(), dense(7)),
         network("convolutional", (6, 6, 2), conv(4, padding=1), conv(3, kernel=6, relu=False), Flatten()),
         network("conv-logits", (5, 5, 3), conv(8, kernel=3), conv(4, kernel=3, relu=False)),
     )
 }  # fmt: skip
+
+
+def reference_layer(spec: LayerSpec) -> Layer:
+    """Return the layer in the words of the reference."""
+    if isinstance(spec, Conv2d):
+        sizes = {"window": spec.kernel, "stride": spec.stride, "padding": spec.padding}
+    elif isinstance(spec, MaxPool2d):
+        sizes = {"window": spec.size, "stride": spec.stride or spec.size}
+    else:
+        sizes = {}
+    relu = getattr(spec, "activation", "none") == "relu"
+    return Layer(spec.type, relu, **{name: (size, size) for name, size in sizes.items()})
 
 
 @dataclass(frozen=True)

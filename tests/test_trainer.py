@@ -6,11 +6,11 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from native_builds import twin
 from reference.affine import F
 from reference.selection import Policy
 from reference.training import QuantizedTraining, Settings
-from small_networks import NETWORKS, Task, make_task
+from small_networks import NETWORKS, Task, make_task, reference_layer
+from small_twins import twin
 
 from harness.engine.request import RunRequest
 from harness.engine.twin import run_twin
@@ -56,7 +56,7 @@ def check(
     executable = twin(plan, deployment, folder, sanitized=sanitized)
     seen = run_twin(executable, run, task.store.pack(), timeout_s=60)
     reference = QuantizedTraining(
-        task.network.layers,
+        [reference_layer(spec) for spec in task.network.layers],
         task.network.shapes(),
         [None if drawn is None else (drawn.weights, drawn.bias) for drawn in task.weights],
         task.input_range,

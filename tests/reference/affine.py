@@ -10,6 +10,8 @@ import numpy as np
 
 F = np.float32
 
+ZERO = F(0)
+
 BIAS_LIMIT = 1 << 30
 SMALLEST_WIDTH = F(1e-6)
 
@@ -20,10 +22,10 @@ class Quant:
 
     scale: np.float32
     zero_point: int
-    low: np.float32 = F(0)
-    high: np.float32 = F(0)
-    seen_low: np.float32 = F(0)
-    seen_high: np.float32 = F(0)
+    low: np.float32 = ZERO
+    high: np.float32 = ZERO
+    seen_low: np.float32 = ZERO
+    seen_high: np.float32 = ZERO
     tracked: bool = False
 
     @classmethod

@@ -20,11 +20,12 @@ def _horner(coefficients: list[np.float32], x: np.ndarray) -> np.ndarray:
 
 def exp_of_negative(x: np.ndarray) -> np.ndarray:
     """2^n e^r with n = round(x / ln 2), e^r by its Taylor series to r^7; 0 from -87 down."""
-    x = np.asarray(x, dtype=F)
+    negligible = np.asarray(x, dtype=F) <= F(-87)
+    x = np.where(negligible, F(0), x)
     n = np.trunc(x * F(1.44269504) - F(0.5))
     r = x - n * LN2_HIGH - n * LN2_LOW
     series = _horner([F(1) / F(math.factorial(k)) for k in range(7, -1, -1)], r)
-    return np.where(x > F(-87), np.ldexp(series, n.astype(np.int32)).astype(F), F(0))
+    return np.where(negligible, F(0), np.ldexp(series, n.astype(np.int32)))
 
 
 def log_of(x: np.float32) -> np.float32:

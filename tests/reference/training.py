@@ -10,12 +10,24 @@ from typing import Any
 import numpy as np
 
 from reference import layers
-from reference.affine import F, Quant, requantize, saturated
+from reference.affine import ZERO, F, Quant, requantize, saturated
 from reference.loss import Loss, softmax_cross_entropy
 from reference.selection import Policy, select_u8
 from reference.update import change_bias_unit, update_bias, update_weights
 
 Range = tuple[float, float]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: conv2d, dense, max_pool2d or flatten. Window, stride and padding are (down, across)."""
+
+    kind: str
+    relu: bool = False
+    window: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
 
 
 @dataclass
@@ -30,7 +42,7 @@ class Parameters:
     gradient: np.ndarray = field(init=False)
     bias_gradient: np.ndarray = field(init=False)
     touched: np.ndarray = field(init=False)
-    error_max: np.float32 = F(0)
+    error_max: np.float32 = ZERO
     selected: int = 0
 
     def __post_init__(self) -> None:
@@ -67,14 +79,14 @@ def checksum(state: bytes) -> int:
 class QuantizedTraining:
     """A network in training.
 
-    `specs` are the layers (with `type` and their sizes), `shapes` the shapes between them, `weights` the float32
+    `specs` are the layers, `shapes` the shapes between them, `weights` the float32
     (weights, bias) of each layer or None, `activations` and `errors` the calibrated ranges by boundary (0 is the
     input). The last `trained_layers` layers with weights are trained.
     """
 
     def __init__(
         self,
-        specs: Sequence[Any],
+        specs: Sequence[Layer],
         shapes: Sequence[tuple[int, ...]],
         weights: Sequence[tuple[np.ndarray, np.ndarray] | None],
         input_range: Range,
@@ -99,7 +111,7 @@ class QuantizedTraining:
     def _activation_quants(self, input_range: Range, ranges: Mapping[int, Range], tracked: bool) -> list[Quant]:
         quants = [Quant.covering(*input_range)]
         for i, spec in enumerate(self.specs, start=1):
-            if spec.type in ("max_pool2d", "flatten"):
+            if spec.kind in ("max_pool2d", "flatten"):
                 quants.append(quants[-1])
                 continue
             follows = tracked and i > self.first
@@ -111,7 +123,7 @@ class QuantizedTraining:
     def _error_quants(self, ranges: Mapping[int, Range], tracked: bool) -> dict[int, Quant]:
         quants: dict[int, Quant] = {}
         for i in range(len(self.specs), self.first, -1):
-            if i < len(self.specs) and self.specs[i].type in ("max_pool2d", "flatten"):
+            if i < len(self.specs) and self.specs[i].kind in ("max_pool2d", "flatten"):
                 quants[i] = quants[i + 1]
                 continue
             quants[i] = Quant.covering(*(ranges[i] if tracked else (-1.0, 1.0)), tracked=tracked)
@@ -125,8 +137,8 @@ class QuantizedTraining:
         q = np.clip(rounded, 0, 255).astype(np.uint8)
         unit = self.activation_quants[i].scale * quant.scale
         spec = self.specs[i]
-        if spec.type == "conv2d":
-            q = q.reshape(spec.filters, spec.kernel, spec.kernel, -1)
+        if spec.kind == "conv2d":
+            q = q.reshape(len(q), *spec.window, -1)
         return Parameters(q, quant, np.rint(bias / unit).astype(np.int32), unit, trained=i >= self.first)
 
     def forward(self, sample: np.ndarray, *, training: bool) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
@@ -135,21 +147,21 @@ class QuantizedTraining:
         winners: dict[int, np.ndarray] = {}
         for i, spec in enumerate(self.specs):
             before, after = self.activation_quants[i], self.activation_quants[i + 1]
-            if spec.type == "flatten":
+            if spec.kind == "flatten":
                 values.append(values[-1].reshape(-1))
                 continue
-            if spec.type == "max_pool2d":
-                highest, winners[i] = layers.max_pool2d(values[-1], spec.size, spec.step)
+            if spec.kind == "max_pool2d":
+                highest, winners[i] = layers.max_pool2d(values[-1], spec.window, spec.stride)
                 values.append(highest)
                 continue
             own = self.parameters[i]
             x, w = before.centered(values[-1]), own.quant.centered(own.weights)
-            products = layers.conv2d(x, w, spec.stride, spec.padding) if spec.type == "conv2d" else layers.dense(x, w)
+            products = layers.conv2d(x, w, spec.stride, spec.padding) if spec.kind == "conv2d" else layers.dense(x, w)
             sums = products + own.bias
             unit = before.scale * own.quant.scale
             values.append(requantize(sums, unit / after.scale, after.zero_point))
             if training and after.tracked:
-                seen = np.maximum(sums, 0) if spec.activation == "relu" else sums
+                seen = np.maximum(sums, 0) if spec.relu else sums
                 after.see(seen.astype(F) * unit)
         return values, winners
 
@@ -158,9 +170,9 @@ class QuantizedTraining:
 
     def _behind_relu(self, i: int) -> bool:
         """Whether the activation at boundary i has been through a ReLU."""
-        while i > 0 and self.specs[i - 1].type in ("max_pool2d", "flatten"):
+        while i > 0 and self.specs[i - 1].kind in ("max_pool2d", "flatten"):
             i -= 1
-        return i > 0 and self.specs[i - 1].activation == "relu"
+        return i > 0 and self.specs[i - 1].relu
 
     def step(self, sample: np.ndarray, label: int) -> Loss:
         """Forward, loss, backward: gradients are accumulated, nothing is updated."""
@@ -179,12 +191,12 @@ class QuantizedTraining:
         spec, own = self.specs[i], self.parameters.get(i)
         after = self.error_quants[i + 1]
         e = after.centered(error)
-        if spec.type == "flatten":
+        if spec.kind == "flatten":
             return error.reshape(self.shapes[i])
-        if spec.type == "max_pool2d":
+        if spec.kind == "max_pool2d":
             assert winner is not None
             limits = (-after.zero_point, 255 - after.zero_point)
-            sums = layers.max_pool2d_error(e, winner, self.shapes[i], spec.size, spec.step, limits)
+            sums = layers.max_pool2d_error(e, winner, self.shapes[i], spec.window, spec.stride, limits)
             return (sums + after.zero_point).astype(np.uint8)
         assert own is not None
         chosen, own.error_max = select_u8(self.settings.policy, e, after.scale, own.error_max)
@@ -193,8 +205,8 @@ class QuantizedTraining:
         skipped[chosen] = False
         e[..., skipped] = 0
         centered = self.activation_quants[i].centered(x)
-        if spec.type == "conv2d":
-            gradient = layers.conv2d_gradient(centered, e, spec.kernel, spec.stride, spec.padding)
+        if spec.kind == "conv2d":
+            gradient = layers.conv2d_gradient(centered, e, spec.window, spec.stride, spec.padding)
         else:
             gradient = layers.dense_gradient(centered, e)
         own.gradient = saturated(own.gradient + gradient)
@@ -208,7 +220,7 @@ class QuantizedTraining:
         spec, own = self.specs[i], self.parameters[i]
         before, after = self.error_quants[i], self.error_quants[i + 1]
         w = own.quant.centered(own.weights)
-        if spec.type == "conv2d":
+        if spec.kind == "conv2d":
             sums = layers.conv2d_error(e, w, self.shapes[i], spec.stride, spec.padding)
         else:
             sums = layers.dense_error(e, w)

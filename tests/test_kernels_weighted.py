@@ -1,0 +1,305 @@
+"""Kernels of conv2d and dense: uint8 equals the reference in every bit, float32 within the bound of its roundings.
+
+The same cases run on the host and on each emulated core, so a kernel that only one core has is held to them too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from kernel_call import NOTHING, Call
+from kernel_cases import (
+    Weighted,
+    bounded,
+    bytes_like,
+    call_on,
+    on_every_machine,
+    quant,
+    scaled_to,
+    seeds,
+    selected_array,
+    selection,
+    weighted_layers,
+)
+from reference.affine import F, Quant, requantize, saturated
+
+from harness.plan.tensor import ELEMENT_BYTES
+
+EXAMPLES = 300
+
+
+def layer_params(call: Call, layer: Weighted, **members):
+    """Place the struct of the layer; members that the kernel does not use are empty."""
+    unused = {"input": NOTHING, "output": NOTHING, "weights": NOTHING, "bias": NOTHING, "input_error": NOTHING}
+    flags = {"relu": False, "input_relu": False, "structures": 0}
+    return call.struct(layer.kind, **{**layer.numbers, **unused, **flags, **members})
+
+
+def structures_params(call: Call, layer: Weighted, chosen, **members):
+    selected = selected_array(call, chosen, layer.count)
+    state = call.struct("selection", error_max=0.0, count=len(chosen), bias_scale=0.0)
+    unused = {"weights": NOTHING, "bias": NOTHING, "input": 0, "gradient": 0, "bias_gradient": 0, "touched": 0}
+    sizes = {"count": layer.count, "elements": layer.elements, "positions": layer.positions}
+    chosen_ones = {"selected": selected.address, "ranking": 0, "selection": state.address}
+    return call.struct("structures", **{**sizes, **unused, **chosen_ones, **members})
+
+
+def only(chosen, error):
+    """`error` with zeros for the structures that are not chosen."""
+    kept = np.zeros_like(error)
+    kept[..., chosen] = error[..., chosen]
+    return kept
+
+
+@on_every_machine
+@bounded(EXAMPLES)
+@given(layer=weighted_layers(), seed=seeds)
+def test_forward_u8_equals_the_reference(machine, layer, seed):
+    generator = np.random.default_rng(seed)
+    x, w = bytes_like(generator, layer.input_shape), bytes_like(generator, layer.weight_shape)
+    b = generator.integers(-(1 << 30), 1 << 30, layer.count) >> int(generator.integers(0, 30))
+    relu, training, tracked = generator.random(3) < 0.5
+    x_quant, w_quant = quant(generator), quant(generator)
+    unit = x_quant.scale * w_quant.scale
+    y_quant = quant(generator, zero_point=0 if relu else None, tracked=bool(tracked))
+    sums = layer.forward(x_quant.centered(x), w_quant.centered(w)) + b
+    y_quant = scaled_to(sums, unit, y_quant, generator)
+
+    call = call_on(machine)
+    output = call.array(np.zeros(layer.output_shape, dtype=np.uint8))
+    placed_quant = call.quant(y_quant)
+    params = layer_params(
+        call,
+        layer,
+        input=call.tensor(call.array(x), call.quant(x_quant)),
+        weights=call.tensor(call.array(w), call.quant(w_quant)),
+        bias=call.tensor(call.array(b.astype(np.int32))),
+        output=call.tensor(output, placed_quant),
+        relu=bool(relu),
+    )
+    call.run(f"{layer.kind}_u8_forward", params, training=bool(training))
+
+    np.testing.assert_array_equal(output.value, requantize(sums, unit / y_quant.scale, y_quant.zero_point))
+    if training and tracked:
+        y_quant.see((np.maximum(sums, 0) if relu else sums).astype(F) * unit)
+    assert placed_quant.value == call.quant(y_quant).value
+
+
+@on_every_machine
+@bounded(EXAMPLES)
+@given(layer=weighted_layers(), seed=seeds)
+def test_gradient_u8_equals_the_reference_and_saturates(machine, layer, seed):
+    generator = np.random.default_rng(seed)
+    x, e = bytes_like(generator, layer.input_shape), bytes_like(generator, layer.output_shape)
+    x_quant, e_quant = quant(generator), quant(generator)
+    chosen = selection(generator, layer.count)
+    limits = np.iinfo(np.int32)
+    near = int(generator.choice([0, limits.min, limits.max]))
+    before = np.clip(near + generator.integers(-9999, 9999, layer.weight_shape), limits.min, limits.max)
+    bias_before = np.clip(near + generator.integers(-999, 999, layer.count), limits.min, limits.max)
+    touched_before = generator.integers(0, 2, layer.count).astype(np.uint8)
+
+    call = call_on(machine)
+    gradient, bias_gradient = call.array(before.astype(np.int32)), call.array(bias_before.astype(np.int32))
+    touched = call.array(touched_before)
+    structures = structures_params(
+        call,
+        layer,
+        chosen,
+        output_error=call.tensor(call.array(e), call.quant(e_quant)),
+        gradient=gradient.address,
+        bias_gradient=bias_gradient.address,
+        touched=touched.address,
+    )
+    placed_x = call.tensor(call.array(x), call.quant(x_quant))
+    call.run(f"{layer.kind}_u8_gradient", layer_params(call, layer, input=placed_x, structures=structures.address))
+
+    e_real = only(chosen, e_quant.centered(e))
+    np.testing.assert_array_equal(gradient.value, saturated(before + layer.gradient(x_quant.centered(x), e_real)))
+    bias_sums = e_real.reshape(-1, layer.count).sum(axis=0)
+    np.testing.assert_array_equal(bias_gradient.value, saturated(bias_before + bias_sums))
+    touched_before[chosen] = 1
+    np.testing.assert_array_equal(touched.value, touched_before)
+
+
+@on_every_machine
+@bounded(EXAMPLES)
+@given(layer=weighted_layers(), seed=seeds)
+def test_error_u8_equals_the_reference_in_place_or_apart(machine, layer, seed):
+    generator = np.random.default_rng(seed)
+    x, e = bytes_like(generator, layer.input_shape), bytes_like(generator, layer.output_shape)
+    w = bytes_like(generator, layer.weight_shape)
+    input_relu, tracked, in_place = (bool(flag) for flag in generator.random(3) < 0.5)
+    x_quant, e_quant, w_quant = quant(generator), quant(generator), quant(generator)
+    unit = w_quant.scale * e_quant.scale
+    chosen = selection(generator, layer.count)
+    sums = layer.error(only(chosen, e_quant.centered(e)), w_quant.centered(w))
+    if input_relu:
+        sums = np.where(x_quant.centered(x) > 0, sums, 0)
+    result_quant = scaled_to(sums, unit, quant(generator, tracked=tracked), generator)
+
+    call = call_on(machine)
+    placed_x = call.array(x)
+    result = placed_x if in_place else call.array(bytes_like(generator, layer.input_shape))
+    placed_quant = call.quant(result_quant)
+    structures = structures_params(call, layer, chosen, output_error=call.tensor(call.array(e), call.quant(e_quant)))
+    params = layer_params(
+        call,
+        layer,
+        input=call.tensor(placed_x, call.quant(x_quant)),
+        weights=call.tensor(call.array(w), call.quant(w_quant)),
+        input_error=call.tensor(result, placed_quant),
+        input_relu=input_relu,
+        structures=structures.address,
+    )
+    call.run(f"{layer.kind}_u8_error", params)
+
+    expected = requantize(sums, unit / result_quant.scale, result_quant.zero_point)
+    np.testing.assert_array_equal(result.value, expected)
+    if tracked:
+        result_quant.see(sums.astype(F) * unit)
+    assert placed_quant.value == call.quant(result_quant).value
+
+
+def floats(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return float32 of both signs and zeros, sizes from 1e-6 to 1e3."""
+    values = generator.normal(size=shape) * 10 ** generator.uniform(-6, 3)
+    return np.where(generator.random(shape) < 0.1, 0, values).astype(np.float32)
+
+
+def assert_within_roundings(seen, exact, magnitude, terms):
+    """A float32 sum of `terms` in any order is within terms * 2^-23 of the sum of their magnitudes."""
+    bound = (terms + 2) * 2.0**-23 * magnitude + 1e-37
+    worst = np.abs(seen.astype(np.float64) - exact) - bound
+    assert (worst <= 0).all(), f"off by {worst.max()} more than {bound.max()}"
+
+
+def double(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float64)
+
+
+def forward_f32(machine, layer, x, w, b, relu):
+    call = call_on(machine)
+    output = call.array(np.zeros(layer.output_shape, dtype=np.float32))
+    params = layer_params(
+        call,
+        layer,
+        input=call.tensor(call.array(x)),
+        weights=call.tensor(call.array(w)),
+        bias=call.tensor(call.array(b)),
+        output=call.tensor(output),
+        relu=relu,
+    )
+    call.run(f"{layer.kind}_f32_forward", params)
+    return output.value
+
+
+@on_every_machine
+@bounded(EXAMPLES // 2)
+@given(layer=weighted_layers(), seed=seeds)
+def test_forward_f32_is_the_sum_of_products_and_the_same_on_every_machine(machine, layer, seed):
+    generator = np.random.default_rng(seed)
+    x, w = floats(generator, layer.input_shape), floats(generator, layer.weight_shape)
+    b, relu = floats(generator, (layer.count,)), bool(generator.random() < 0.5)
+    seen = forward_f32(machine, layer, x, w, b, relu)
+
+    exact = layer.forward(double(x), double(w)) + b
+    magnitude = layer.forward(np.abs(double(x)), np.abs(double(w))) + np.abs(b)
+    assert_within_roundings(seen, np.maximum(exact, 0) if relu else exact, magnitude, layer.elements + 1)
+    assert seen.tobytes() == forward_f32("host", layer, x, w, b, relu).tobytes()
+
+
+def gradient_f32(machine, layer, x, e, chosen, before, bias_before):
+    call = call_on(machine)
+    gradient, bias_gradient = call.array(before), call.array(bias_before)
+    touched = call.array(np.zeros(layer.count, dtype=np.uint8))
+    structures = structures_params(
+        call,
+        layer,
+        chosen,
+        output_error=call.tensor(call.array(e)),
+        gradient=gradient.address,
+        bias_gradient=bias_gradient.address,
+        touched=touched.address,
+    )
+    params = layer_params(call, layer, input=call.tensor(call.array(x)), structures=structures.address)
+    call.run(f"{layer.kind}_f32_gradient", params)
+    assert np.flatnonzero(touched.value).tolist() == chosen.tolist()
+    return gradient.value, bias_gradient.value
+
+
+@on_every_machine
+@bounded(EXAMPLES // 2)
+@given(layer=weighted_layers(), seed=seeds)
+def test_gradient_f32_is_the_sum_of_products_and_the_same_on_every_machine(machine, layer, seed):
+    generator = np.random.default_rng(seed)
+    x, e = floats(generator, layer.input_shape), floats(generator, layer.output_shape)
+    before, bias_before = floats(generator, layer.weight_shape), floats(generator, (layer.count,))
+    chosen = selection(generator, layer.count)
+    arguments = (layer, x, e, chosen, before, bias_before)
+    seen, seen_bias = gradient_f32(machine, *arguments)
+
+    kept = double(only(chosen, e))
+    magnitude = np.abs(before) + layer.gradient(np.abs(double(x)), np.abs(kept))
+    assert_within_roundings(seen, before + layer.gradient(double(x), kept), magnitude, layer.positions + 1)
+    rows = kept.reshape(-1, layer.count)
+    bias_magnitude = np.abs(bias_before) + np.abs(rows).sum(axis=0)
+    assert_within_roundings(seen_bias, bias_before + rows.sum(axis=0), bias_magnitude, layer.positions + 1)
+    skipped = np.setdiff1d(np.arange(layer.count), chosen)
+    assert seen[skipped].tobytes() == before[skipped].tobytes()
+    on_host, bias_on_host = gradient_f32("host", *arguments)
+    assert (seen.tobytes(), seen_bias.tobytes()) == (on_host.tobytes(), bias_on_host.tobytes())
+
+
+def error_f32(machine, layer, x, e, w, chosen, input_relu, in_place):
+    call = call_on(machine)
+    placed_x = call.array(x)
+    result = placed_x if in_place else call.array(np.full_like(x, 77))
+    structures = structures_params(call, layer, chosen, output_error=call.tensor(call.array(e)))
+    params = layer_params(
+        call,
+        layer,
+        input=call.tensor(placed_x),
+        weights=call.tensor(call.array(w)),
+        input_error=call.tensor(result),
+        input_relu=input_relu,
+        structures=structures.address,
+    )
+    call.run(f"{layer.kind}_f32_error", params)
+    return result.value
+
+
+@on_every_machine
+@bounded(EXAMPLES // 2)
+@given(layer=weighted_layers(), seed=seeds)
+def test_error_f32_is_the_sum_of_products_and_the_same_on_every_machine(machine, layer, seed):
+    generator = np.random.default_rng(seed)
+    x, e = floats(generator, layer.input_shape), floats(generator, layer.output_shape)
+    w, chosen = floats(generator, layer.weight_shape), selection(generator, layer.count)
+    input_relu, in_place = (bool(flag) for flag in generator.random(2) < 0.5)
+    arguments = (layer, x, e, w, chosen, input_relu, in_place)
+    seen = error_f32(machine, *arguments)
+
+    kept = double(only(chosen, e))
+    exact, magnitude = layer.error(kept, double(w)), layer.error(np.abs(kept), np.abs(double(w)))
+    if input_relu:
+        exact, magnitude = np.where(x > 0, exact, 0), np.where(x > 0, magnitude, 0)
+    terms = layer.positions * layer.count
+    assert_within_roundings(seen, exact, magnitude, terms)
+    assert seen.tobytes() == error_f32("host", *arguments).tobytes()
+
+
+def test_a_parameter_that_a_test_forgets_is_named():
+    with pytest.raises(AssertionError, match="struct dense: .*units"):
+        call_on("host").struct("dense", features=1)
+
+
+def test_the_size_of_a_quantization_is_what_the_plan_reserves():
+    for name in ("host", "rp2040"):
+        layouts = call_on(name).machine.layouts
+        assert (layouts.size("quant"), layouts.size("selection")) == (
+            ELEMENT_BYTES["quant"],
+            ELEMENT_BYTES["selection"],
+        )
+        assert layouts.pack("quant", vars(Quant(F(0.5), 3))) == Quant(F(0.5), 3).pack()
