@@ -30,8 +30,11 @@ from unicorn.arm_const import (
 
 CORES = {"rp2040": UC_CPU_ARM_CORTEX_M0, "nrf52840": UC_CPU_ARM_CORTEX_M4, "imxrt1062": UC_CPU_ARM_CORTEX_M7}
 
-DATA_MODEL = {("float", 4): "f", ("signed", 4): "i", ("unsigned", 4): "I", ("unsigned", 2): "H", ("unsigned", 1): "B",
-              ("signed", 2): "h", ("signed", 1): "b", ("boolean", 1): "?", ("pointer", 4): "I", ("pointer", 8): "Q"}  # fmt: skip
+FORMATS = {
+    ("float", 4): "f", ("boolean", 1): "?", ("pointer", 4): "I", ("pointer", 8): "Q",
+    ("unsigned", 1): "B", ("unsigned", 2): "H", ("unsigned", 4): "I",
+    ("signed", 1): "b", ("signed", 2): "h", ("signed", 4): "i",
+}  # fmt: skip
 
 
 class Layouts:
@@ -63,9 +66,9 @@ class Layouts:
             return offset, self._name(kind)
         size = kind.attributes["DW_AT_byte_size"].value
         if kind.tag == "DW_TAG_pointer_type":
-            return offset, DATA_MODEL["pointer", size]
+            return offset, FORMATS["pointer", size]
         encodings = {2: "boolean", 4: "float", 5: "signed", 6: "signed", 7: "unsigned", 8: "unsigned"}
-        return offset, DATA_MODEL[encodings[kind.attributes["DW_AT_encoding"].value], size]
+        return offset, FORMATS[encodings[kind.attributes["DW_AT_encoding"].value], size]
 
     def size(self, name: str) -> int:
         return self._structs[name][0]

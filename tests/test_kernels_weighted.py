@@ -291,7 +291,7 @@ def test_error_f32_is_the_sum_of_products_and_the_same_on_every_machine(machine,
 
 
 def test_a_parameter_that_a_test_forgets_is_named():
-    with pytest.raises(AssertionError, match="struct dense: .*units"):
+    with pytest.raises(AssertionError, match=r"struct dense: .*units"):
         call_on("host").struct("dense", features=1)
 
 

@@ -1,7 +1,7 @@
 """The layers as sums of products, for exact integers (int64) and for floats (float64) alike.
 
-Shapes: activations (height, width, channels) or (features,), weights (filters, kernel height, kernel width, channels) or
-(units, features), errors as the activations they belong to. Windows, strides and paddings are (down, across).
+Shapes: activations (height, width, channels) or (features,), errors as the activations they belong to, weights (filters,
+kernel height, kernel width, channels) or (units, features). Windows, strides and paddings are (down, across).
 """
 
 from __future__ import annotations
