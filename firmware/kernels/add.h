@@ -11,7 +11,8 @@ struct add {
     struct tensor output; /* may lie in place of either */
 };
 
-/* output = left + right */
+/* output = left + right. uint8: each input is brought to the scale of the output by a factor of its own; the sum of
+ * both products is exact in int64, and rounded once, half up. */
 void add_u8_forward(const void *add, struct step *step);
 void add_f32_forward(const void *add, struct step *step);
 

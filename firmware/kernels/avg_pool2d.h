@@ -18,8 +18,7 @@ struct avg_pool2d {
     struct tensor input;
     struct tensor output;
     struct tensor output_error;
-    struct tensor
-        input_error; /* may lie in place of the input; its quant is derived: scale of the output error / window */
+    struct tensor input_error; /* may lie in place of the input; its quant is derived: scale / window */
     enum activation input_activation;
 };
 

@@ -30,6 +30,7 @@ struct depthwise_conv2d {
 
 void depthwise_conv2d_u8_forward(const void *depthwise_conv2d, struct step *step);
 void depthwise_conv2d_u8_gradient(const void *depthwise_conv2d, struct step *step);
+/* A channel that is not selected passes no error on: its input error is zero, like that of masked inputs. */
 void depthwise_conv2d_u8_error(const void *depthwise_conv2d, struct step *step);
 
 void depthwise_conv2d_f32_forward(const void *depthwise_conv2d, struct step *step);

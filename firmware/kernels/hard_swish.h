@@ -9,7 +9,7 @@ struct hard_swish {
     struct tensor output;
     struct tensor output_error;
     struct tensor input_error; /* may lie in place of the input */
-    void *table;               /* uint8: float32 [256], scratch */
+    void *table;               /* uint8: 1024 bytes of scratch for tables over all input values */
 };
 
 void hard_swish_u8_forward(const void *hard_swish, struct step *step);

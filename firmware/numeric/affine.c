@@ -36,13 +36,16 @@ void quant_set_range(struct quant *quant, float low, float high)
 
 void quant_see(struct quant *quant, int32_t low, int32_t high, float unit)
 {
-    float seen_low = (float)low * unit;
-    float seen_high = (float)high * unit;
-    if (seen_low < quant->seen_low) {
-        quant->seen_low = seen_low;
+    quant_see_real(quant, (float)low * unit, (float)high * unit);
+}
+
+void quant_see_real(struct quant *quant, float low, float high)
+{
+    if (low < quant->seen_low) {
+        quant->seen_low = low;
     }
-    if (seen_high > quant->seen_high) {
-        quant->seen_high = seen_high;
+    if (high > quant->seen_high) {
+        quant->seen_high = high;
     }
 }
 

@@ -54,14 +54,20 @@ static inline uint8_t requantize(int32_t accumulator, struct factor factor, int3
     return value > 255 ? 255 : (uint8_t)value;
 }
 
-/* `inverse_scale` is 1 / scale. */
-static inline uint8_t quantize(float value, float inverse_scale, int32_t zero_point)
+/* Rounds up from the fraction 1 - `offset` on; `inverse_scale` is 1 / scale. */
+static inline uint8_t quantize_from(float value, float inverse_scale, int32_t zero_point, float offset)
 {
-    float q = value * inverse_scale + ((float)zero_point + 0.5f);
+    float q = value * inverse_scale + ((float)zero_point + offset);
     if (!(q >= 0.0f)) {
         return 0;
     }
     return q >= 255.0f ? 255 : (uint8_t)q;
+}
+
+/* Rounds half up. */
+static inline uint8_t quantize(float value, float inverse_scale, int32_t zero_point)
+{
+    return quantize_from(value, inverse_scale, zero_point, 0.5f);
 }
 
 static inline float dequantize(uint8_t q, const struct quant *quant)
@@ -86,6 +92,9 @@ void quant_set_range(struct quant *quant, float low, float high);
 
 /* Note that accumulators low..high, each worth `unit`, were seen. */
 void quant_see(struct quant *quant, int32_t low, int32_t high, float unit);
+
+/* Note that real values low..high were seen. */
+void quant_see_real(struct quant *quant, float low, float high);
 
 /* Move a tracked range by `smoothing` towards what was seen, and forget what was seen. */
 void quant_follow(struct quant *quant, float smoothing);
