@@ -27,12 +27,16 @@ def _folder() -> Path:
 
 
 @cache
-def build(board: str, source: str, *flags: str, optimization: str = "-O2") -> Path:
+def build(board: str, source: str, *flags: str, optimization: str = "-O2", stack: str = "top") -> Path:
     number = len(list(_folder().glob("*.elf")))
     elf = _folder() / f"{board}-{Path(source).stem}-{number}.elf"
     script = elf.with_suffix(".ld")
     flash = f"0x{load_platform(board).vector_table:08x}"
-    script.write_text((SOURCES / "link.ld.in").read_text().replace("@FLASH@", flash))
+    text = (SOURCES / "link.ld.in").read_text().replace("@FLASH@", flash)
+    if stack == "bottom":
+        text = text.replace("ORIGIN = 0x20000000", "ORIGIN = 0x20004000")
+        text = text.replace("__stack_top = ORIGIN(RAM) + LENGTH(RAM)", "__stack_top = ORIGIN(RAM)")
+    script.write_text(text)
     subprocess.run(
         [
             "arm-none-eabi-gcc", *FLAGS[board], optimization, "-g", "-std=gnu11", "-Wall", "-ffunction-sections",

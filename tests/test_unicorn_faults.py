@@ -2,7 +2,7 @@ import re
 import time
 
 import pytest
-from firmware_builds import BOARDS, fault, job
+from firmware_builds import BOARDS, build, fault, job
 
 from harness.build import Image
 from harness.engine import UnicornEngine
@@ -85,6 +85,14 @@ def test_a_stack_overflow_ends_the_run_before_it_reaches_other_data(board):
     ) as caught:
         _run(board, "stack_overflow")
     assert "in overflow (faults.c:" in str(caught.value)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_stack_that_leaves_ram_is_called_an_overflow_too(board):
+    elf = build(board, "faults.c", "-DFAULT=stack_overflow", "-DSTATUS=0", stack="bottom")
+    assert Image(elf).symbols["__stack_limit"].address == 0x20000000
+    with pytest.raises(FaultError, match=r"stack overflow: .* below __stack_limit in overflow \(faults\.c:\d+\)"):
+        UnicornEngine().run(job(board, elf))
 
 
 @pytest.mark.parametrize("board", ARMV7)

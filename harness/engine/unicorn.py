@@ -85,6 +85,8 @@ _EXCEPTION = {
 _REGISTERS = {f"r{n}": UC_ARM_REG_R0 + n for n in range(13)} | {"sb": 75, "sl": 76, "fp": 77, "ip": 78, "lr": 10}
 _SPARE_SLOTS = 4096
 _TIMER_PERIOD_S = 0.05
+_STACK_REACH_BYTES = 4096
+"""How far from the stack pointer an access may lie to be taken for one of the stack frame."""
 
 
 class UnicornEngine:
@@ -390,6 +392,11 @@ class _Run:
                 raise FaultError(f"FPU instruction while CPACR does not allow it: {self._listing.at(place)}{where}")
             case Stop.MEMORY if detail in (UC_MEM_FETCH_UNMAPPED, UC_MEM_FETCH_PROT):
                 raise FaultError(f"{_ACCESS[detail]}: 0x{address:08x},{self._jump()}")
+            case Stop.MEMORY if self._left_stack(address):
+                raise FaultError(
+                    f"stack overflow: access to 0x{address:08x}, {counter.stack_limit - address} bytes below "
+                    f"__stack_limit{where}"
+                )
             case Stop.MEMORY:
                 raise FaultError(f"{_ACCESS.get(detail, f'access {detail}')}: 0x{address:08x}{where}")
             case Stop.INTERRUPT if detail == _SUPERVISOR_CALL:
@@ -400,6 +407,12 @@ class _Run:
                 raise FaultError(f"instruction that {self._platform.core} does not have{self._instruction(pc)}{where}")
             case _:
                 raise FaultError(f"{UcError(error)}{self._instruction(pc)}{where}")
+
+    def _left_stack(self, address: int) -> bool:
+        """Say whether a refused access is that of a stack that lies at the end of its memory and went beyond it."""
+        below = int(self._counter.stack_limit) - address
+        distance = abs(int(self._uc.reg_read(UC_ARM_REG_SP)) - address)
+        return 0 < below <= _STACK_REACH_BYTES and distance <= _STACK_REACH_BYTES
 
     def _jump(self) -> str:
         """Say where the last block ended."""
