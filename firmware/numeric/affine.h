@@ -29,7 +29,7 @@ static inline float float_of_bits(uint32_t bits)
     return value;
 }
 
-/* `scale` must be positive and normal; beyond 2^22 or below 2^-38 the shift saturates. */
+/* `scale` must be positive and normal. Where the shift saturates, so does every product but 0, or it vanishes. */
 static inline struct factor factor_of(float scale)
 {
     uint32_t bits = float_bits(scale);

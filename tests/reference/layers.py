@@ -1,6 +1,6 @@
 """The layers as sums of products, for exact integers (int64) and for floats (float64) alike.
 
-Shapes: activations (height, width, channels) or (features,), errors as the activations they belong to, weights (filters,
+Shapes: activations (height, width, channels) or (features,), errors as their activations, weights (filters,
 kernel height, kernel width, channels) or (units, features). Windows, strides and paddings are (down, across).
 """
 
