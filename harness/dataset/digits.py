@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from harness.dataset.catalogue import DatasetInfo
-from harness.dataset.sample import Images, Labels, SampleSet, stratified_order
+from harness.dataset.catalogue import dataset_info
+from harness.dataset.sample import Images, Labels, SampleSet, draw_from_pool
 
 _LARGEST_VALUE = 16
 
@@ -21,11 +21,15 @@ def _pool() -> tuple[Images, Labels]:
     return digits.images.astype(np.uint8)[..., np.newaxis], digits.target.astype(np.uint8)
 
 
-def load(info: DatasetInfo, train: int, test: int, seed: int) -> SampleSet:
+def is_present() -> bool:
+    """Return True: scikit-learn ships the samples."""
+    return True
+
+
+def fetch() -> None:
+    """Do nothing, for nothing is missing."""
+
+
+def load(train: int, test: int, seed: int) -> SampleSet:
     """Return `train` and `test` samples from opposite ends of one stratified order; real values are 0..1."""
-    images, labels = _pool()
-    order = stratified_order(labels, seed)
-    first, last = order[:train], order[len(order) - test :]
-    return SampleSet(
-        info, images[first], labels[first], images[last], labels[last], scale=1 / _LARGEST_VALUE, zero_point=0
-    )
+    return draw_from_pool(dataset_info("digits"), _pool(), train, test, seed, scale=1 / _LARGEST_VALUE, zero_point=0)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from harness.assets import cache_dir, write_atomically
-from harness.dataset.catalogue import DatasetInfo
+from harness.dataset.catalogue import dataset_info
 from harness.dataset.idx import read_idx
-from harness.dataset.sample import Images, Labels, SampleSet, stratified_order
+from harness.dataset.package import run_client
+from harness.dataset.sample import Images, Labels, SampleSet, draw_from_parts
 from harness.errors import InputError, MissingToolError
 
 PACKAGE = "dataset-fashion-mnist"
 SYSTEM_DIR = Path("/usr/share/datasets/fashion-mnist")
 _INSTALL = f"apt-get update && apt-get install --no-install-recommends {PACKAGE}"
-_TIMEOUT_S = 300
 _LARGEST_VALUE = 255
 
 _FILES = {
@@ -41,6 +39,11 @@ def _cached() -> Path:
     return cache_dir() / "datasets" / "fashion-mnist"
 
 
+def is_present() -> bool:
+    """Return whether the four files are on this machine."""
+    return find_files() is not None
+
+
 def find_files() -> Path | None:
     """Return the folder with the four files, the system's or else the cache's; None when they are in neither."""
     for folder in (SYSTEM_DIR, _cached()):
@@ -49,8 +52,8 @@ def find_files() -> Path | None:
     return None
 
 
-def _fetch() -> Path:
-    """Download and unpack the Debian package, which needs no root; return the folder of the cache with its four files.
+def fetch() -> None:
+    """Download and unpack the Debian package, which needs no root, and put its four files into the cache.
 
     Raises MissingToolError, naming the command that installs the package, when that fails.
     """
@@ -76,30 +79,14 @@ def _fetch() -> Path:
                     f"dataset fashion-mnist: {name} is not in {packages[0].name}; install it with: {_INSTALL}"
                 )
             write_atomically(target / name, (unpacked / name).read_bytes())
-    return target
 
 
 def _run(command: list[str], folder: Path) -> None:
-    """Run one packaging command; raise MissingToolError with its last line of complaint when it fails."""
+    """Run one packaging command; raise MissingToolError with the way to install the package when it fails."""
     try:
-        subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        complaint = getattr(error, "stderr", None) or str(error)
-        if isinstance(complaint, bytes):
-            complaint = complaint.decode(errors="replace")
-        last = (complaint.strip().splitlines() or ["failed"])[-1]
-        raise MissingToolError(
-            f"dataset fashion-mnist: '{' '.join(command[:2])}' failed: {last}; install it with: {_INSTALL}"
-        ) from None
+        run_client(" ".join(command[:2]), command, folder)
+    except MissingToolError as error:
+        raise MissingToolError(f"dataset fashion-mnist: {error}; install it with: {_INSTALL}") from None
 
 
 @cache
@@ -119,10 +106,10 @@ def _read(folder: Path) -> tuple[Images, Labels, Images, Labels]:
     return train_x[..., None], train_y, test_x[..., None], test_y
 
 
-def load(info: DatasetInfo, train: int, test: int, seed: int) -> SampleSet:
+def load(train: int, test: int, seed: int) -> SampleSet:
     """Return stratified seeded parts of the published training and test samples; real values are 0..1."""
-    train_x, train_y, test_x, test_y = _read(find_files() or _fetch())
-    first, second = stratified_order(train_y, seed)[:train], stratified_order(test_y, seed)[:test]
-    return SampleSet(
-        info, train_x[first], train_y[first], test_x[second], test_y[second], scale=1 / _LARGEST_VALUE, zero_point=0
-    )
+    folder = find_files()
+    if folder is None:
+        raise MissingToolError(f"dataset fashion-mnist: its files are in neither {SYSTEM_DIR} nor {_cached()}")
+    info = dataset_info("fashion-mnist")
+    return draw_from_parts(info, _read(folder), train, test, seed, scale=1 / _LARGEST_VALUE, zero_point=0)

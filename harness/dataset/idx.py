@@ -16,26 +16,36 @@ _UNSIGNED_BYTE = 0x08
 _EXTENT_BYTES = 4
 
 
+def _header(shape: tuple[int, ...]) -> bytes:
+    extents = b"".join(extent.to_bytes(_EXTENT_BYTES, "big") for extent in shape)
+    return bytes([0, 0, _UNSIGNED_BYTE, len(shape)]) + extents
+
+
 def read_idx(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Return the unsigned bytes of the gzip-compressed IDX file `path`, whose shape must be `shape`.
 
     Never unpacks more than the shape needs. Raises InputError when the file is missing, damaged, or of another type,
     shape or size.
     """
-    header = bytes([0, 0, _UNSIGNED_BYTE, len(shape)])
-    header += b"".join(extent.to_bytes(_EXTENT_BYTES, "big") for extent in shape)
-    size_bytes = len(header) + math.prod(shape)
+    size_bytes = len(_header(shape)) + math.prod(shape)
     try:
         with gzip.open(path, "rb") as file:
             content = file.read(size_bytes + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read as gzip: {error}; expected an IDX file of shape {shape}") from None
+    return parse_idx(str(path), content, shape)
+
+
+def parse_idx(name: str, content: bytes, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Return the unsigned bytes of the content of an IDX file; raise InputError when type, shape or size differ."""
+    header = _header(shape)
+    size_bytes = len(header) + math.prod(shape)
     if content[: len(header)] != header:
         found = content[: len(header)].hex()
         raise InputError(
-            f"{path}: starts with {found or 'nothing'}; expected {header.hex()}, IDX bytes of shape {shape}"
+            f"{name}: starts with {found or 'nothing'}; expected {header.hex()}, IDX bytes of shape {shape}"
         )
     if len(content) != size_bytes:
         found = f"{len(content)} bytes" if len(content) < size_bytes else f"more than {size_bytes} bytes"
-        raise InputError(f"{path}: unpacks to {found}; expected {size_bytes} bytes, IDX bytes of shape {shape}")
+        raise InputError(f"{name}: unpacks to {found}; expected {size_bytes} bytes, IDX bytes of shape {shape}")
     return np.frombuffer(content, dtype=np.uint8, offset=len(header)).reshape(shape)
