@@ -1,4 +1,6 @@
 /* The run: training steps, evaluation, records. */
+#include <stddef.h>
+
 #include "port/port.h"
 #include "trainer/marker.h"
 #include "trainer/observe.h"
@@ -14,6 +16,7 @@ enum status {
     STATUS_NO_SAMPLES,
     STATUS_SAMPLE_SIZE,
     STATUS_TOO_FEW_SAMPLES,
+    STATUS_NO_VELOCITIES,
 };
 
 struct totals {
@@ -40,6 +43,9 @@ static uint32_t check_inputs(void)
     }
     if (store->order_count < run_request.steps || store->test_count < needed) {
         return STATUS_TOO_FEW_SAMPLES;
+    }
+    if (run_request.optimizer != OPTIMIZER_STANDARDIZED && plan.trained[0]->velocity == NULL) {
+        return STATUS_NO_VELOCITIES;
     }
     return STATUS_OK;
 }
@@ -113,6 +119,18 @@ static void add_step(struct totals *totals, const struct step *step)
     }
 }
 
+/* The learning rate of the epoch in which step `number` (from 1) lies. */
+static float scheduled_rate(uint32_t number)
+{
+    const struct sample_store *store = sample_store();
+    if (store->schedule_count == 0) {
+        return run_request.learning_rate;
+    }
+    const float *rates = (const float *)(const void *)((const uint8_t *)store + store->schedule_offset);
+    const uint32_t epoch = run_request.epoch_steps > 0 ? (number - 1) / run_request.epoch_steps : 0;
+    return rates[epoch < store->schedule_count ? epoch : store->schedule_count - 1];
+}
+
 static void train(struct step *step)
 {
     const struct sample_store *store = sample_store();
@@ -125,6 +143,9 @@ static void train(struct step *step)
         /* The last minibatch of an epoch may be smaller. */
         const bool closes = in_minibatch == run_request.batch_size || ends_epoch;
         step->batch_size = in_minibatch;
+        if (closes) {
+            step->learning_rate = scheduled_rate(number);
+        }
         trainer_step(step, order[number - 1], closes);
         marker(PHASE_IO, NO_LAYER);
         add_step(&totals, step);
@@ -154,16 +175,23 @@ int main(void)
     if (status != STATUS_OK) {
         finish(status);
     }
-    trainer_reset();
+    trainer_reset(run_request.seed);
     marker(PHASE_IO, NO_LAYER);
     record_start();
     struct step step = {
         .policy = run_request.policy,
+        .ratio_form = run_request.ratio_form,
+        .optimizer = run_request.optimizer,
+        .rounding = run_request.rounding,
+        .trained_layers = plan.trained_count,
         .learning_rate = run_request.learning_rate,
         .min_ratio = run_request.min_ratio,
         .max_ratio = run_request.max_ratio,
+        .momentum = run_request.momentum,
         .range_smoothing = run_request.range_smoothing,
+        .weight_smoothing = run_request.weight_smoothing,
         .weight_slack = run_request.weight_slack,
+        .shared = plan.shared,
     };
     train(&step);
     if (run_request.evaluate_at_end > 0) {

@@ -41,25 +41,42 @@ struct structures {
     struct tensor output_error; /* [positions][count] */
     void *gradient;             /* [count][elements], int32 or float32 */
     void *bias_gradient;        /* [count] */
+    float *velocity;            /* [count][elements], and */
+    float *bias_velocity;       /* [count]: only for optimizers with momentum, else NULL */
+    uint32_t layers_behind;     /* trained layers between this one and the logits */
     uint8_t *touched;           /* [count], 1: has a gradient in this minibatch */
     uint16_t *selected;         /* [count], the chosen ones in ascending order */
     uint32_t *ranking;          /* [2 * count], scratch of the selection */
     struct selection *selection;
 };
 
+/* What all layers share and what survives a step. */
+struct shared {
+    uint32_t random;
+    float loss_max; /* largest loss so far */
+};
+
 /* One training step or one evaluation: what the kernels need to know, and what the loss tells. */
 struct step {
     bool training;
+    bool backward_ends; /* set by a selection: nothing before this layer is trained in this step */
     uint32_t label;
     float loss;
     bool correct;
     uint32_t policy;
+    uint32_t ratio_form;
+    uint32_t optimizer;
+    uint32_t rounding;
     uint32_t batch_size;
+    uint32_t trained_layers;
     float learning_rate;
     float min_ratio;
     float max_ratio;
+    float momentum;
     float range_smoothing;
+    float weight_smoothing;
     float weight_slack;
+    struct shared *shared;
 };
 
 struct operation {
@@ -84,6 +101,7 @@ struct plan {
     struct operations update;
     const struct structures *const *trained; /* for the records */
     uint32_t trained_count;
+    struct shared *shared;
     const void *initial_state;
     uint32_t initial_bytes; /* of the state; the rest starts as zero */
     uint32_t state_bytes;

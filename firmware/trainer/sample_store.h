@@ -18,6 +18,8 @@ struct sample_store {
     uint32_t order_offset;  /* uint32_t[order_count], training sample of each step */
     uint32_t labels_offset; /* uint8_t[train_count + test_count] */
     uint32_t samples_offset;
+    uint32_t schedule_count;  /* epochs with a learning rate of their own */
+    uint32_t schedule_offset; /* float[schedule_count]; the last one holds for later epochs */
 };
 
 /* Where the port found the store. */

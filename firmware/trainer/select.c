@@ -1,6 +1,7 @@
 #include "trainer/select.h"
 
 #include "numeric/affine.h"
+#include "numeric/random.h"
 #include "trainer/request.h"
 
 static void select_all(const struct structures *structures)
@@ -11,24 +12,56 @@ static void select_all(const struct structures *structures)
     structures->selection->count = structures->count;
 }
 
-/* How many structures the policy grants a layer whose mean error is `error`. The dynamic form is the one of the
- * follow-up paper: k = max(floor((l_min + e / e_max (l_max - l_min)) N), 1). */
+/* The error of a layer whose mean is `error` relative to the largest seen so far. */
+static float relative_error(struct selection *selection, float error)
+{
+    if (error > selection->error_max) {
+        selection->error_max = error;
+    }
+    return selection->error_max > 0.0f ? error / selection->error_max : 0.0f;
+}
+
+static float relative_loss(const struct step *step)
+{
+    return step->shared->loss_max > 0.0f ? step->loss / step->shared->loss_max : 0.0f;
+}
+
+/* How many structures the policy grants a layer whose mean error is `error`. */
 static uint32_t granted(const struct structures *structures, const struct step *step, float error)
 {
-    struct selection *selection = structures->selection;
     float ratio = step->min_ratio;
+    uint32_t fewest = 1;
     if (step->policy == POLICY_DYNAMIC) {
-        if (error > selection->error_max) {
-            selection->error_max = error;
-        }
-        const float relative = selection->error_max > 0.0f ? error / selection->error_max : 0.0f;
-        ratio += relative * (step->max_ratio - step->min_ratio);
+        const float relative = relative_error(structures->selection, error);
+        const bool by_loss = step->ratio_form == RATIO_POSTER;
+        ratio += (by_loss ? relative_loss(step) : relative) * (step->max_ratio - step->min_ratio);
+        fewest = step->ratio_form == RATIO_FOLLOW_UP ? 1 : 0;
     }
     const uint32_t count = (uint32_t)(ratio * (float)structures->count);
-    if (count < 1) {
-        return 1;
+    if (count < fewest) {
+        return fewest;
     }
     return count < structures->count ? count : structures->count;
+}
+
+/* Does the policy leave the choice to nobody? Then it is made here. */
+static bool select_without_ranking(const struct structures *structures, struct step *step)
+{
+    if (step->policy == POLICY_FULL) {
+        select_all(structures);
+        return true;
+    }
+    if (step->policy == POLICY_LAST_LAYERS) {
+        const uint32_t layers = (uint32_t)(step->min_ratio * (float)step->trained_layers);
+        if (structures->layers_behind < layers || structures->layers_behind == 0) {
+            select_all(structures);
+        } else {
+            structures->selection->count = 0;
+            step->backward_ends = true;
+        }
+        return true;
+    }
+    return false;
 }
 
 /* The k-th largest of `values` (k from 1); reorders them. Hoare's quickselect, descending. */
@@ -68,6 +101,10 @@ static uint32_t kth_largest(uint32_t *values, uint32_t count, uint32_t k)
 /* Choose the `count` structures with the largest magnitude; of equal ones those with the lower index. */
 static void select_largest(const struct structures *structures, uint32_t count)
 {
+    structures->selection->count = count;
+    if (count == 0) {
+        return;
+    }
     const uint32_t *magnitudes = structures->ranking;
     uint32_t *reordered = structures->ranking + structures->count;
     for (uint32_t i = 0; i < structures->count; i++) {
@@ -87,14 +124,28 @@ static void select_largest(const struct structures *structures, uint32_t count)
             ties--;
         }
     }
-    structures->selection->count = count;
+}
+
+/* Choose by the magnitudes in `ranking`, as many as a mean error of `error` grants. */
+static void select_ranked(const struct structures *structures, struct step *step, float error)
+{
+    const uint32_t count = granted(structures, step, error);
+    if (count == structures->count) {
+        select_all(structures);
+        return;
+    }
+    if (step->policy == POLICY_RANDOM) {
+        for (uint32_t o = 0; o < structures->count; o++) {
+            structures->ranking[o] = random_next(&step->shared->random);
+        }
+    }
+    select_largest(structures, count);
 }
 
 void select_structures_u8(const void *params, struct step *step)
 {
     const struct structures *structures = params;
-    if (step->policy == POLICY_FULL) {
-        select_all(structures);
+    if (select_without_ranking(structures, step)) {
         return;
     }
     const uint8_t *error = structures->output_error.data;
@@ -114,19 +165,13 @@ void select_structures_u8(const void *params, struct step *step)
         total += magnitudes[o];
     }
     const float mean = (float)total / (float)structures->output_error.elements * structures->output_error.quant->scale;
-    const uint32_t count = granted(structures, step, mean);
-    if (count == structures->count) {
-        select_all(structures);
-    } else {
-        select_largest(structures, count);
-    }
+    select_ranked(structures, step, mean);
 }
 
 void select_structures_f32(const void *params, struct step *step)
 {
     const struct structures *structures = params;
-    if (step->policy == POLICY_FULL) {
-        select_all(structures);
+    if (select_without_ranking(structures, step)) {
         return;
     }
     const float *error = structures->output_error.data;
@@ -141,10 +186,5 @@ void select_structures_f32(const void *params, struct step *step)
         /* Bits of floats that are not negative order like the floats. */
         structures->ranking[o] = float_bits(magnitude);
     }
-    const uint32_t count = granted(structures, step, total / (float)structures->output_error.elements);
-    if (count == structures->count) {
-        select_all(structures);
-    } else {
-        select_largest(structures, count);
-    }
+    select_ranked(structures, step, total / (float)structures->output_error.elements);
 }

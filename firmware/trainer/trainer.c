@@ -6,12 +6,14 @@
 #include "trainer/marker.h"
 #include "trainer/observe.h"
 #include "trainer/phase.h"
+#include "trainer/request.h"
 #include "trainer/sample_store.h"
 
-void trainer_reset(void)
+void trainer_reset(uint32_t seed)
 {
     memcpy(arena, plan.initial_state, plan.initial_bytes);
     memset(arena + plan.initial_bytes, 0, plan.state_bytes - plan.initial_bytes);
+    plan.shared->random = seed;
 }
 
 static void load_sample(struct step *step, uint32_t index)
@@ -33,13 +35,21 @@ static void load_sample(struct step *step, uint32_t index)
 
 static void run_operations(const struct operations *operations, struct step *step)
 {
-    for (uint32_t i = 0; i < operations->count; i++) {
+    for (uint32_t i = 0; i < operations->count && !step->backward_ends; i++) {
         const struct operation *operation = &operations->list[i];
         marker(step->training ? operation->phase : PHASE_EVALUATE, operation->layer);
         operation->run(operation->params, step);
 #ifdef HARNESS_OBSERVE
         observe(operation);
 #endif
+    }
+}
+
+/* The backward pass may end before it reaches the first layers. */
+static void forget_selections(void)
+{
+    for (uint32_t i = 0; i < plan.trained_count; i++) {
+        plan.trained[i]->selection->count = 0;
     }
 }
 
@@ -50,7 +60,14 @@ void trainer_step(struct step *step, uint32_t sample, bool closes_minibatch)
     load_sample(step, sample);
     run_operations(&plan.forward, step);
     run_operations(&plan.loss, step);
+    if (step->loss > plan.shared->loss_max) {
+        plan.shared->loss_max = step->loss;
+    }
+    if (step->policy == POLICY_LAST_LAYERS) {
+        forget_selections();
+    }
     run_operations(&plan.backward, step);
+    step->backward_ends = false;
     if (closes_minibatch) {
         run_operations(&plan.update, step);
     }

@@ -5,7 +5,7 @@
 #include "trainer/plan.h"
 
 /* Put the initial state into the arena. */
-void trainer_reset(void);
+void trainer_reset(uint32_t seed);
 
 /* One training step on training sample `sample`; closes the minibatch when `closes_minibatch`. */
 void trainer_step(struct step *step, uint32_t sample, bool closes_minibatch);

@@ -1,22 +1,28 @@
 #include "trainer/update.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "numeric/affine.h"
+#include "numeric/random.h"
+#include "trainer/request.h"
 
-struct moments {
+/* How the weights of one structure move: by rate * (gradient - mean), or by rate * velocity. */
+struct descent {
+    float rate;
     float mean;
-    float factor; /* learning rate / deviation; 0 when the deviation is */
+    float momentum;
+    float gradient_unit; /* what one unit of the gradient is worth, of the mean over the minibatch */
 };
 
-static float standardizing_factor(float squares, uint32_t elements, float learning_rate)
+static float standardizing_rate(float squares, uint32_t elements, float learning_rate)
 {
     const float deviation = sqrtf(squares / (float)elements);
     return deviation > 0.0f ? learning_rate / deviation : 0.0f;
 }
 
-static struct moments moments_i32(const int32_t *gradient, uint32_t elements, float learning_rate)
+static struct descent standardized_i32(const int32_t *gradient, uint32_t elements, float learning_rate)
 {
     int64_t sum = 0;
     for (uint32_t i = 0; i < elements; i++) {
@@ -28,10 +34,10 @@ static struct moments moments_i32(const int32_t *gradient, uint32_t elements, fl
         const float distance = (float)gradient[i] - mean;
         squares += distance * distance;
     }
-    return (struct moments){mean, standardizing_factor(squares, elements, learning_rate)};
+    return (struct descent){.rate = standardizing_rate(squares, elements, learning_rate), .mean = mean};
 }
 
-static struct moments moments_f32(const float *gradient, uint32_t elements, float learning_rate)
+static struct descent standardized_f32(const float *gradient, uint32_t elements, float learning_rate)
 {
     float sum = 0.0f;
     for (uint32_t i = 0; i < elements; i++) {
@@ -43,53 +49,153 @@ static struct moments moments_f32(const float *gradient, uint32_t elements, floa
         const float distance = gradient[i] - mean;
         squares += distance * distance;
     }
-    return (struct moments){mean, standardizing_factor(squares, elements, learning_rate)};
+    return (struct descent){.rate = standardizing_rate(squares, elements, learning_rate), .mean = mean};
 }
 
-static float updated_weight(uint8_t weight, const struct quant *quant, int32_t gradient, struct moments moments)
+static float next_velocity(float velocity, float gradient, struct descent descent)
 {
-    return dequantize(weight, quant) - moments.factor * ((float)gradient - moments.mean);
+    return descent.momentum * velocity + descent.gradient_unit * gradient;
 }
 
-/* The range that the weights of all structures will have after the update. */
-static struct quant range_after_update(const struct structures *structures, float learning_rate)
+/* Momentum on the quantized weights: quantization-aware scaling undoes the square of the scale that comes with them. */
+static struct descent with_momentum(const struct step *step, float gradient_unit, float weight_scale)
 {
-    const uint32_t elements = structures->elements;
+    const bool scaled = step->optimizer == OPTIMIZER_MOMENTUM_QAS;
+    return (struct descent){
+        .rate = scaled ? step->learning_rate : step->learning_rate * weight_scale * weight_scale,
+        .momentum = step->momentum,
+        .gradient_unit = gradient_unit / (float)step->batch_size,
+    };
+}
+
+static struct descent descent_of(const struct structures *structures, const struct step *step, uint32_t o,
+                                 const struct quant *weights)
+{
+    if (step->optimizer == OPTIMIZER_STANDARDIZED) {
+        const int32_t *gradient = (const int32_t *)structures->gradient + o * structures->elements;
+        return standardized_i32(gradient, structures->elements, step->learning_rate);
+    }
+    return with_momentum(step, structures->input->scale * structures->output_error.quant->scale, weights->scale);
+}
+
+static float descended(float weight, float gradient, const float *velocity, struct descent descent)
+{
+    return weight - descent.rate * (velocity ? next_velocity(*velocity, gradient, descent) : gradient - descent.mean);
+}
+
+static const float *velocity_at(const struct structures *structures, uint32_t index)
+{
+    return structures->velocity ? structures->velocity + index : NULL;
+}
+
+struct extremes {
+    float low;
+    float high;
+};
+
+static struct extremes extremes_after_descent(const struct structures *structures, const struct step *step, uint32_t o)
+{
+    const uint32_t first = o * structures->elements;
     const struct quant *quant = structures->weights.quant;
-    struct quant range = {.low = 0.0f, .high = 0.0f};
+    const uint8_t *weights = structures->weights.data;
+    const int32_t *gradient = structures->gradient;
+    const struct descent descent = descent_of(structures, step, o, quant);
+    struct extremes extremes;
+    for (uint32_t i = first; i < first + structures->elements; i++) {
+        const float value =
+            descended(dequantize(weights[i], quant), (float)gradient[i], velocity_at(structures, i), descent);
+        extremes.low = i == first || value < extremes.low ? value : extremes.low;
+        extremes.high = i == first || value > extremes.high ? value : extremes.high;
+    }
+    return extremes;
+}
+
+static struct extremes extremes_now(const struct structures *structures, uint32_t o)
+{
+    const uint8_t *weights = (const uint8_t *)structures->weights.data + o * structures->elements;
+    const struct quant *quant = structures->weights.quant;
+    uint8_t lowest = weights[0];
+    uint8_t highest = weights[0];
+    for (uint32_t i = 1; i < structures->elements; i++) {
+        lowest = weights[i] < lowest ? weights[i] : lowest;
+        highest = weights[i] > highest ? weights[i] : highest;
+    }
+    return (struct extremes){dequantize(lowest, quant), dequantize(highest, quant)};
+}
+
+/* The range that the weights of all structures will need after the update. */
+static struct extremes range_needed(const struct structures *structures, const struct step *step)
+{
+    struct extremes range = {0.0f, 0.0f};
     for (uint32_t o = 0; o < structures->count; o++) {
-        const uint8_t *weights = (const uint8_t *)structures->weights.data + o * elements;
-        float low;
-        float high;
-        if (structures->touched[o]) {
-            const int32_t *gradient = (const int32_t *)structures->gradient + o * elements;
-            const struct moments moments = moments_i32(gradient, elements, learning_rate);
-            low = high = updated_weight(weights[0], quant, gradient[0], moments);
-            for (uint32_t i = 1; i < elements; i++) {
-                const float value = updated_weight(weights[i], quant, gradient[i], moments);
-                low = value < low ? value : low;
-                high = value > high ? value : high;
-            }
-        } else {
-            uint8_t lowest = weights[0];
-            uint8_t highest = weights[0];
-            for (uint32_t i = 1; i < elements; i++) {
-                lowest = weights[i] < lowest ? weights[i] : lowest;
-                highest = weights[i] > highest ? weights[i] : highest;
-            }
-            low = dequantize(lowest, quant);
-            high = dequantize(highest, quant);
-        }
-        range.low = low < range.low ? low : range.low;
-        range.high = high > range.high ? high : range.high;
+        const struct extremes extremes =
+            structures->touched[o] ? extremes_after_descent(structures, step, o) : extremes_now(structures, o);
+        range.low = extremes.low < range.low ? extremes.low : range.low;
+        range.high = extremes.high > range.high ? extremes.high : range.high;
     }
     return range;
 }
 
-static bool range_still_fits(const struct quant *range, const struct quant *needed, float slack)
+static bool range_still_fits(const struct quant *range, struct extremes needed, float slack)
 {
-    return needed->low >= range->low && needed->high <= range->high &&
-           needed->high - needed->low >= (1.0f - slack) * (range->high - range->low);
+    return needed.low >= range->low && needed.high <= range->high &&
+           needed.high - needed.low >= (1.0f - slack) * (range->high - range->low);
+}
+
+static float followed(float bound, float needed, float smoothing)
+{
+    return smoothing == 1.0f ? needed : bound + smoothing * (needed - bound);
+}
+
+static uint8_t write_back(float weight, float inverse_scale, const struct quant *quant, const struct step *step)
+{
+    const bool stochastic = step->rounding == ROUNDING_STOCHASTIC;
+    const float offset = stochastic ? random_share(&step->shared->random) : 0.5f;
+    return quantize_from(weight, inverse_scale, quant->zero_point, offset);
+}
+
+static void descend_structure_u8(const struct structures *structures, const struct step *step, uint32_t o,
+                                 const struct quant *before)
+{
+    const uint32_t first = o * structures->elements;
+    const struct quant *after = structures->weights.quant;
+    const float inverse_scale = 1.0f / after->scale;
+    const struct descent descent = descent_of(structures, step, o, before);
+    uint8_t *weights = structures->weights.data;
+    int32_t *gradient = structures->gradient;
+    for (uint32_t i = first; i < first + structures->elements; i++) {
+        const float *velocity = velocity_at(structures, i);
+        const float value = descended(dequantize(weights[i], before), (float)gradient[i], velocity, descent);
+        if (velocity) {
+            structures->velocity[i] = next_velocity(*velocity, (float)gradient[i], descent);
+        }
+        weights[i] = write_back(value, inverse_scale, after, step);
+    }
+    memset(gradient + first, 0, structures->elements * sizeof *gradient);
+}
+
+/* What the bias of structure `o` moves by; `factor` turns the sum over the minibatch into a step without momentum. */
+static float bias_change(const struct structures *structures, const struct step *step, uint32_t o, float sum,
+                         float factor)
+{
+    if (!structures->bias_velocity) {
+        return factor * sum;
+    }
+    structures->bias_velocity[o] = step->momentum * structures->bias_velocity[o] + sum / (float)step->batch_size;
+    return factor * (float)step->batch_size * structures->bias_velocity[o];
+}
+
+static void descend_bias_u8(const struct structures *structures, const struct step *step, uint32_t o)
+{
+    int32_t *bias = structures->bias.data;
+    int32_t *gradient = structures->bias_gradient;
+    const float unit = structures->selection->bias_scale;
+    float factor = step->learning_rate * structures->output_error.quant->scale / ((float)step->batch_size * unit);
+    if (step->optimizer == OPTIMIZER_MOMENTUM) {
+        factor *= unit * unit;
+    }
+    bias[o] = round_to_bias((float)bias[o] - bias_change(structures, step, o, (float)gradient[o], factor));
+    gradient[o] = 0;
 }
 
 void update_structures_u8(const void *params, struct step *step)
@@ -98,60 +204,64 @@ void update_structures_u8(const void *params, struct step *step)
     const uint32_t elements = structures->elements;
     struct quant *quant = structures->weights.quant;
     const struct quant before = *quant;
-    const struct quant needed = range_after_update(structures, step->learning_rate);
-    const bool same_range = range_still_fits(quant, &needed, step->weight_slack);
+    const struct extremes needed = range_needed(structures, step);
+    const bool same_range = range_still_fits(quant, needed, step->weight_slack);
     if (!same_range) {
-        quant_set_range(quant, needed.low, needed.high);
+        quant_set_range(quant, followed(quant->low, needed.low, step->weight_smoothing),
+                        followed(quant->high, needed.high, step->weight_smoothing));
     }
     const float inverse_scale = 1.0f / quant->scale;
-    int32_t *bias = structures->bias.data;
-    int32_t *bias_gradient = structures->bias_gradient;
-    const float bias_factor = step->learning_rate * structures->output_error.quant->scale /
-                              ((float)step->batch_size * structures->selection->bias_scale);
 
     for (uint32_t o = 0; o < structures->count; o++) {
-        uint8_t *weights = (uint8_t *)structures->weights.data + o * elements;
         if (structures->touched[o]) {
-            int32_t *gradient = (int32_t *)structures->gradient + o * elements;
-            const struct moments moments = moments_i32(gradient, elements, step->learning_rate);
-            for (uint32_t i = 0; i < elements; i++) {
-                const float value = updated_weight(weights[i], &before, gradient[i], moments);
-                weights[i] = quantize(value, inverse_scale, quant->zero_point);
-            }
-            bias[o] = round_to_bias((float)bias[o] - bias_factor * (float)bias_gradient[o]);
-            bias_gradient[o] = 0;
-            memset(gradient, 0, elements * sizeof *gradient);
+            descend_structure_u8(structures, step, o, &before);
+            descend_bias_u8(structures, step, o);
             structures->touched[o] = 0;
         } else if (!same_range) {
+            uint8_t *weights = (uint8_t *)structures->weights.data + o * elements;
             for (uint32_t i = 0; i < elements; i++) {
-                weights[i] = quantize(dequantize(weights[i], &before), inverse_scale, quant->zero_point);
+                weights[i] = write_back(dequantize(weights[i], &before), inverse_scale, quant, step);
             }
         }
     }
 }
 
+static void descend_structure_f32(const struct structures *structures, const struct step *step, uint32_t o)
+{
+    const uint32_t first = o * structures->elements;
+    float *weights = structures->weights.data;
+    float *gradient = structures->gradient;
+    const struct descent descent = step->optimizer == OPTIMIZER_STANDARDIZED
+                                       ? standardized_f32(gradient + first, structures->elements, step->learning_rate)
+                                       : with_momentum(step, 1.0f, 1.0f);
+    for (uint32_t i = first; i < first + structures->elements; i++) {
+        const float *velocity = velocity_at(structures, i);
+        weights[i] = descended(weights[i], gradient[i], velocity, descent);
+        if (velocity) {
+            structures->velocity[i] = next_velocity(*velocity, gradient[i], descent);
+        }
+    }
+    memset(gradient + first, 0, structures->elements * sizeof *gradient);
+}
+
+static void descend_bias_f32(const struct structures *structures, const struct step *step, uint32_t o)
+{
+    float *bias = structures->bias.data;
+    float *gradient = structures->bias_gradient;
+    const float factor = step->learning_rate / (float)step->batch_size;
+    bias[o] -= bias_change(structures, step, o, gradient[o], factor);
+    gradient[o] = 0.0f;
+}
+
 void update_structures_f32(const void *params, struct step *step)
 {
     const struct structures *structures = params;
-    const uint32_t elements = structures->elements;
-    float *bias = structures->bias.data;
-    float *bias_gradient = structures->bias_gradient;
-    const float bias_factor = step->learning_rate / (float)step->batch_size;
-
     for (uint32_t o = 0; o < structures->count; o++) {
-        if (!structures->touched[o]) {
-            continue;
+        if (structures->touched[o]) {
+            descend_structure_f32(structures, step, o);
+            descend_bias_f32(structures, step, o);
+            structures->touched[o] = 0;
         }
-        float *weights = (float *)structures->weights.data + o * elements;
-        float *gradient = (float *)structures->gradient + o * elements;
-        const struct moments moments = moments_f32(gradient, elements, step->learning_rate);
-        for (uint32_t i = 0; i < elements; i++) {
-            weights[i] -= moments.factor * (gradient[i] - moments.mean);
-        }
-        bias[o] -= bias_factor * bias_gradient[o];
-        bias_gradient[o] = 0.0f;
-        memset(gradient, 0, elements * sizeof *gradient);
-        structures->touched[o] = 0;
     }
 }
 

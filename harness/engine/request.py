@@ -6,32 +6,41 @@ The layouts are those of firmware/trainer/request.h and firmware/trainer/sample_
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-VERSION = 1
-POLICIES = {"full": 0, "static": 1, "dynamic": 2}
+VERSION = 2
+POLICIES = ("full", "static", "dynamic", "random", "last-layers")
+RATIO_FORMS = ("follow-up", "talk", "poster")
+OPTIMIZERS = ("standardized", "momentum", "momentum-qas")
+ROUNDINGS = ("nearest", "stochastic")
 
-_REQUEST = struct.Struct("<8I5f")
-_STORE = struct.Struct("<3Ifi6I")
+_REQUEST = struct.Struct("<12I7f")
+_STORE = struct.Struct("<3Ifi8I")
 _STORE_MAGIC = 0x53544F52
 _ALIGNMENT = 4
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Settings of one run, as struct run_request."""
+    """Settings of one run, as struct run_request; names as in scenarios."""
 
     steps: int
     batch_size: int
-    policy: str
-    learning_rate: float
-    min_ratio: float
-    max_ratio: float
-    range_smoothing: float
-    weight_slack: float
+    policy: str = "full"
+    ratio_form: str = "follow-up"
+    optimizer: str = "standardized"
+    rounding: str = "nearest"
+    seed: int = 1
+    learning_rate: float = 0.0
+    min_ratio: float = 1.0
+    max_ratio: float = 1.0
+    momentum: float = 0.0
+    range_smoothing: float = 0.0
+    weight_smoothing: float = 1.0
+    weight_slack: float = 0.0
     epoch_steps: int = 0
     record_steps: int = 0
     evaluate_each_epoch: int = 0
@@ -47,11 +56,17 @@ class RunRequest:
             self.evaluate_each_epoch,
             self.evaluate_at_end,
             self.batch_size,
-            POLICIES[self.policy],
+            POLICIES.index(self.policy),
+            RATIO_FORMS.index(self.ratio_form),
+            OPTIMIZERS.index(self.optimizer),
+            ROUNDINGS.index(self.rounding),
+            self.seed or 1,
             self.learning_rate,
             self.min_ratio,
             self.max_ratio,
+            self.momentum,
             self.range_smoothing,
+            self.weight_smoothing,
             self.weight_slack,
         )
 
@@ -61,7 +76,8 @@ class SampleStore:
     """Samples as the firmware finds them.
 
     `train` and `test` are uint8 or float32 (n, elements), labels uint8 (n,), `order` uint32 (steps,) the training
-    sample of each step. `scale` and `zero_point` give the real values of uint8 samples.
+    sample of each step. `scale` and `zero_point` give the real values of uint8 samples. `schedule` is float32
+    (epochs,), the learning rate of each epoch; empty, that of the request holds.
     """
 
     train: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -71,6 +87,7 @@ class SampleStore:
     order: npt.NDArray[np.uint32]
     scale: float
     zero_point: int
+    schedule: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty(0, dtype=np.float32))
 
     def first_steps(self, steps: int, test_samples: int) -> SampleStore:
         """Return a store with just what the first `steps` steps and `test_samples` evaluations visit."""
@@ -85,11 +102,12 @@ class SampleStore:
         )
 
     def pack(self) -> bytes:
-        """Return the bytes of the store: header, order, labels, samples."""
+        """Return the bytes of the store: header, schedule, order, labels, samples."""
         order = self.order.astype("<u4").tobytes()
         labels = self.train_labels.tobytes() + self.test_labels.tobytes()
         labels += bytes(-len(labels) % _ALIGNMENT)
-        order_offset = _STORE.size
+        schedule = self.schedule.astype("<f4").tobytes()
+        order_offset = _STORE.size + len(schedule)
         labels_offset = order_offset + len(order)
         header = _STORE.pack(
             _STORE_MAGIC,
@@ -103,5 +121,7 @@ class SampleStore:
             order_offset,
             labels_offset,
             labels_offset + len(labels),
+            len(self.schedule),
+            _STORE.size,
         )
-        return header + order + labels + self.train.tobytes() + self.test.tobytes()
+        return header + schedule + order + labels + self.train.tobytes() + self.test.tobytes()

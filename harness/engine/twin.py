@@ -22,6 +22,7 @@ REFUSALS = {
     2: "there is no sample store",
     3: "the samples have another size than the input of the network",
     4: "the sample store holds too few samples",
+    5: "the plan has no velocities, which an optimizer with momentum needs",
 }
 """What a status other than 0 of `finish` means (enum status in firmware/trainer/main.c)."""
 

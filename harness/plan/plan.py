@@ -33,6 +33,9 @@ class Structures:
     output_error: Tensor
     gradient: Tensor
     bias_gradient: Tensor
+    velocity: Tensor | None
+    bias_velocity: Tensor | None
+    layers_behind: int
     touched: Tensor
     selected: Tensor
     ranking: Tensor
@@ -80,6 +83,7 @@ class Plan:
     logits: Tensor
     logits_error: Tensor
     probabilities: Tensor | None
+    shared: Tensor
     nodes: list[PlannedNode]
     meetings: list[ErrorMeeting]
     operations: list[Operation]
@@ -135,8 +139,16 @@ class _Planner:
     """Builds one plan; tensors are created on the way and get their lifetimes from the operations."""
 
     def __init__(
-        self, network: Network, dtype: Dtype, trained_layers: int, tracked_activations: bool, tracked_errors: bool
+        self,
+        network: Network,
+        dtype: Dtype,
+        trained_layers: int,
+        tracked_activations: bool,
+        tracked_errors: bool,
+        velocities: bool,
     ) -> None:
+        self.velocities = velocities
+        self.planned_structures = 0
         self.network = network
         self.dtype: Dtype = dtype
         self.trained_layers = trained_layers
@@ -370,11 +382,15 @@ class _Planner:
             output_error=error,
             gradient=self._tensor(f"gradient{layer}", gradient_type, count * node.elements, "gradients", "state"),
             bias_gradient=self._tensor(f"bias_gradient{layer}", gradient_type, count, "gradients", "state"),
+            velocity=self._velocity(f"velocity{layer}", count * node.elements),
+            bias_velocity=self._velocity(f"bias_velocity{layer}", count),
+            layers_behind=self.planned_structures,
             touched=self._tensor(f"touched{layer}", "uint8", count, "selection", "state"),
             selected=self._tensor(f"selected{layer}", "uint16", count, "selection"),
             ranking=self._tensor(f"ranking{layer}", "uint32", 2 * count, "scratch"),
             selection=self._tensor(f"selection{layer}", "selection", 1, "selection", "state"),
         )
+        self.planned_structures += 1
         select = Operation(
             f"select_structures_{suffix}",
             "select",
@@ -391,6 +407,9 @@ class _Planner:
             reads=[error, planned.inputs[0], structures.selected],
         )
         return [select, gradient]
+
+    def _velocity(self, name: str, elements: int) -> Tensor | None:
+        return self._tensor(name, "float32", elements, "optimizer", "state") if self.velocities else None
 
     # The plan -------------------------------------------------------------------------------------------------------
 
@@ -438,6 +457,7 @@ class _Planner:
             scratch=_present(probabilities),
         )
         backward = self._plan_backward(nodes, logits_error)
+        shared = self._tensor("shared", "shared", 1, "selection", "state")
         operations = [load, *(self._forward_operation(node) for node in nodes), loss, *backward, *self._update(nodes)]
         for index, operation in enumerate(operations):
             for tensor in (*operation.reads, *operation.writes, *operation.scratch):
@@ -456,6 +476,7 @@ class _Planner:
             logits=logits,
             logits_error=logits_error,
             probabilities=probabilities,
+            shared=shared,
             nodes=nodes,
             meetings=self.meetings,
             operations=operations,
@@ -516,8 +537,11 @@ def make_plan(
     *,
     tracked_activations: bool = True,
     tracked_errors: bool = True,
+    velocities: bool = False,
 ) -> Plan:
     """Return the plan that trains the last `trainable_layers` layers with weights of `network`.
+
+    `velocities` reserves the state of optimizers with momentum.
 
     Raises InputError when shapes do not fit, when there is nothing to train, when the logits come out of an activation,
     or when an accumulator could overflow.
@@ -529,7 +553,7 @@ def make_plan(
     wanted = count if trainable_layers == "all" else trainable_layers
     if not 1 <= wanted <= count:
         raise InputError(f"trainable_layers is {wanted}, but the network has {count}; expected 1 to {count}, or 'all'")
-    planner = _Planner(network, dtype, wanted, tracked_activations, tracked_errors)
+    planner = _Planner(network, dtype, wanted, tracked_activations, tracked_errors, velocities)
     activation = planner.graph.logits.activation
     if activation != "none":
         raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ElementType = Literal["uint8", "int32", "uint16", "uint32", "float32", "quant", "selection"]
+ElementType = Literal["uint8", "int32", "uint16", "uint32", "float32", "quant", "selection", "shared"]
 
 ELEMENT_BYTES: dict[ElementType, int] = {
     "uint8": 1,
@@ -15,12 +15,13 @@ ELEMENT_BYTES: dict[ElementType, int] = {
     "float32": 4,
     "quant": 28,  # struct quant in firmware/trainer/plan.h
     "selection": 12,  # struct selection, likewise
+    "shared": 8,  # struct shared, likewise
 }
 
-CATEGORIES = ("weights", "gradients", "activations", "errors", "quantization", "selection", "scratch")
+CATEGORIES = ("weights", "gradients", "optimizer", "activations", "errors", "quantization", "selection", "scratch")
 """What an arena byte is used for. An error that lies in place of an activation is counted as activation."""
 
-Category = Literal["weights", "gradients", "activations", "errors", "quantization", "selection", "scratch"]
+Category = Literal["weights", "gradients", "optimizer", "activations", "errors", "quantization", "selection", "scratch"]
 
 Place = Literal["state", "step", "flash"]
 
