@@ -76,7 +76,7 @@ class Task:
         return [(self.store.test[i], int(self.store.test_labels[i])) for i in range(count)]
 
 
-def _weights(net: Network, generator: np.random.Generator) -> tuple[LayerWeights | None, ...]:
+def random_weights(net: Network, generator: np.random.Generator) -> tuple[LayerWeights | None, ...]:
     drawn: list[LayerWeights | None] = []
     for layer, shape in zip(net.layers, net.shapes(), strict=False):
         if isinstance(layer, Conv2d):
@@ -120,7 +120,7 @@ def make_task(net: Network, seed: int, *, train: int = 24, test: int = 8, steps:
     samples = np.clip(patterns[labels] + noise, 0, 255).astype(np.uint8)
     return Task(
         net,
-        _weights(net, generator),
+        random_weights(net, generator),
         input_range,
         Ranges(activations, errors),
         SampleStore(
