@@ -59,6 +59,7 @@ def _prepare_one(scenario: Scenario) -> PreparedRun:
             training.trainable_layers,
             tracked_activations=training.quantization.activations == "tracked",
             tracked_errors=training.quantization.errors == "tracked",
+            velocities=training.optimizer.name != "standardized",
         )
     except InputError as error:
         key = "training.trainable_layers" if "trainable_layers" in str(error) else "model"

@@ -25,6 +25,7 @@ from harness.pipeline.calibration import calibrate
 from harness.pipeline.observer import Observer, Stage
 from harness.pipeline.once import Once
 from harness.pipeline.prepare import PreparedRun
+from harness.pipeline.schedule import learning_rates
 from harness.plan import Affine, Deployment, deploy, weights_in_state
 from harness.result import (
     NO_LAYER,
@@ -133,6 +134,7 @@ class Runner:
             order=visiting_order(len(samples.train_x), training.epochs, training.seed),
             scale=samples.scale,
             zero_point=samples.zero_point,
+            schedule=learning_rates(training),
         )
 
     def _deployment(
@@ -179,15 +181,22 @@ class Runner:
     def _request(self, prepared: PreparedRun) -> RunRequest:
         """Return the request of the emulated run: its steps, each with a record, and the evaluation behind them."""
         training = prepared.scenario.training
+        update, quantization = training.update, training.quantization
         return RunRequest(
             steps=prepared.steps_emulated,
             batch_size=training.batch_size,
-            policy=training.update.policy,
+            policy=update.policy,
+            ratio_form=update.form,
+            optimizer=training.optimizer.name,
+            rounding=quantization.rounding,
+            seed=training.seed,
             learning_rate=training.learning_rate,
-            min_ratio=training.update.min_ratio,
-            max_ratio=training.update.max_ratio,
-            range_smoothing=training.quantization.smoothing,
-            weight_slack=training.quantization.weight_slack,
+            min_ratio=update.min_ratio,
+            max_ratio=update.max_ratio,
+            momentum=training.optimizer.momentum,
+            range_smoothing=quantization.smoothing,
+            weight_smoothing=quantization.weight_smoothing,
+            weight_slack=quantization.weight_slack,
             epoch_steps=prepared.scenario.dataset.train,
             record_steps=prepared.steps_emulated,
             evaluate_at_end=prepared.scenario.engine.evaluate,

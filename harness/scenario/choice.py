@@ -16,8 +16,12 @@ from harness.model import network_names
 from harness.platform import platform_names
 from harness.quantity import show
 
-Dtype = Literal["uint8", "float32"]
-Policy = Literal["dynamic", "full", "static"]
+Dtype = Literal["uint8", "mixed", "float32"]
+Policy = Literal["dynamic", "full", "static", "random", "last-layers"]
+RatioForm = Literal["follow-up", "talk", "poster"]
+OptimizerName = Literal["standardized", "momentum", "momentum-qas"]
+ScheduleName = Literal["constant", "step", "cosine"]
+Rounding = Literal["nearest", "stochastic"]
 ActivationRanges = Literal["tracked", "calibrated"]
 ErrorRanges = Literal["tracked", "fixed"]
 EngineName = Literal["unicorn"]

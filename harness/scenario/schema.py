@@ -18,8 +18,12 @@ from harness.scenario.choice import (
     EngineName,
     ErrorRanges,
     ModelName,
+    OptimizerName,
     PlatformName,
     Policy,
+    RatioForm,
+    Rounding,
+    ScheduleName,
 )
 from harness.scenario.source import Source
 
@@ -84,9 +88,17 @@ class Update(_Section):
 
     policy: Policy = Field(
         "dynamic",
-        description="`dynamic`: the ratio follows the loss between min_ratio and max_ratio; `full`: always every "
-        "structure, whatever the ratios; `static`: always min_ratio",
+        description="`dynamic`: the ratio follows the error between min_ratio and max_ratio; `full`: always every "
+        "structure, whatever the ratios; `static`: always min_ratio; `random`: min_ratio of the structures, drawn anew "
+        "in every step; `last-layers`: all structures of the last min_ratio of the trained layers, none of the others",
         examples=["dynamic"],
+    )
+    form: RatioForm = Field(
+        "follow-up",
+        description="the published form of the dynamic ratio, of a layer of N structures: `follow-up`: "
+        "max(floor((min + e/e_max (max - min)) N), 1), e the mean error of the layer; `talk`: the same without the "
+        "lower bound of 1; `poster`: the loss relative to the largest seen in place of the error",
+        examples=["follow-up"],
     )
     min_ratio: Ratio = Field(
         0.1, description="smallest update ratio; above 0, at most max_ratio", examples=[0.1, "10 %", 1.0]
@@ -102,6 +114,38 @@ class Update(_Section):
                 "max_ratio",
             )
         return self
+
+
+class Optimizer(_Section):
+    """How a gradient changes the weights."""
+
+    name: OptimizerName = Field(
+        "standardized",
+        description="`standardized`: the gradient of each structure, less its mean, divided by its deviation; "
+        "`momentum`: stochastic gradient descent with momentum, on the quantized weights; `momentum-qas`: the same with "
+        "quantization-aware scaling (Lin et al. 2022)",
+        examples=["standardized"],
+    )
+    momentum: float = Field(
+        0.9,
+        ge=0,
+        lt=1,
+        description="share of the last velocity in the next; without effect on standardized",
+        examples=[0.9],
+    )
+
+
+class Schedule(_Section):
+    """How the learning rate changes from epoch to epoch."""
+
+    name: ScheduleName = Field(
+        "constant",
+        description="`constant`; `step`: times `factor` every `every` epochs; `cosine`: half a cosine from learning_rate "
+        "to learning_rate times `factor` in the last epoch",
+        examples=["cosine"],
+    )
+    factor: float = Field(0.1, gt=0, le=1, description="of the learning rate; see name", examples=[0.1])
+    every: int = Field(1, ge=1, le=10_000, description="epochs between steps", examples=[1])
 
 
 class Quantization(_Section):
@@ -120,6 +164,19 @@ class Quantization(_Section):
     )
     smoothing: float = Field(
         0.1, gt=0, le=1, description="weight of the newest minimum and maximum in a tracked range", examples=[0.1]
+    )
+    rounding: Rounding = Field(
+        "nearest",
+        description="how an updated weight is rounded: `nearest`, or `stochastic` by a generator seeded with "
+        "training.seed",
+        examples=["nearest"],
+    )
+    weight_smoothing: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the newly needed range in a weight range; at 1 it follows at once",
+        examples=[1.0],
     )
     weight_slack: float = Field(
         0.0,
@@ -141,8 +198,15 @@ class Training(_Section):
     batch_size: int = Field(
         32, ge=1, le=4096, description="steps whose gradients are accumulated before one update", examples=[32]
     )
-    learning_rate: float = Field(0.01, gt=0, le=100, description="factor of the standardized update", examples=[0.01])
-    dtype: Dtype = Field("uint8", description="data type of weights, activations and errors", examples=["uint8"])
+    learning_rate: float = Field(0.01, gt=0, le=100, description="of the first epoch", examples=[0.01])
+    schedule: Schedule = Field(default_factory=Schedule, description="learning rate of later epochs")
+    optimizer: Optimizer = Field(default_factory=Optimizer, description="how a gradient changes the weights")
+    dtype: Dtype = Field(
+        "uint8",
+        description="data type of weights, activations and errors; `mixed`: a uint8 feature extractor with a float32 "
+        "head, which is what is trained, or the dense layers at the end when everything is",
+        examples=["uint8"],
+    )
     seed: int = Field(
         1, ge=0, lt=_SEED_LIMIT, description="seed of the initial weights and of the visiting order", examples=[1]
     )
