@@ -3,6 +3,7 @@
 #define HARNESS_DENSE_H
 
 #include "kernels/activation.h"
+#include "kernels/scratch.h"
 #include "trainer/plan.h"
 
 struct dense {
@@ -16,6 +17,7 @@ struct dense {
     enum activation activation;          /* folded into the output */
     enum activation input_activation;    /* what the input came out of: masks its error */
     const struct structures *structures; /* NULL: frozen */
+    struct scratch error_scratch;
 };
 
 void dense_u8_forward(const void *dense, struct step *step);

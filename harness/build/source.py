@@ -105,6 +105,9 @@ class _PlanSource:
             f"    {_byte_rows(state)}}};"
         )
 
+    def scratch(self, tensor: Tensor | None) -> str:
+        return f"{{{self.address(tensor)}, {tensor.size_bytes}}}" if tensor else "{NULL, 0}"
+
     def structures(self, structures: Structures) -> str:
         return "\n".join(
             [
@@ -153,7 +156,13 @@ class _PlanSource:
         node = planned.node
         match node.kind:
             case "conv2d":
-                fields = {"shape": _initializer(_geometry(node, "filters")), **self.weighted(planned)}
+                fields = {
+                    "shape": _initializer(_geometry(node, "filters")),
+                    **self.weighted(planned),
+                    "forward_scratch": self.scratch(planned.forward_scratch),
+                    "gradient_scratch": self.scratch(planned.gradient_scratch),
+                    "error_scratch": self.scratch(planned.error_scratch),
+                }
             case "depthwise_conv2d":
                 fields = {**_geometry(node, ""), **self.weighted(planned)}
             case "dense":
@@ -161,6 +170,7 @@ class _PlanSource:
                     "features": str(node.elements),
                     "units": str(node.structures),
                     **self.weighted(planned),
+                    "error_scratch": self.scratch(planned.error_scratch),
                 }
             case "max_pool2d":
                 fields = {

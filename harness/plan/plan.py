@@ -11,6 +11,7 @@ from harness.model import Network
 from harness.plan.arena import Placement, place
 from harness.plan.graph import Dtype, ElementDtype, Graph, Node, Value, lower
 from harness.plan.operation import NO_LAYER, Operation
+from harness.plan.scratch import error_scratch_bytes, forward_scratch_bytes, gradient_scratch_bytes
 from harness.plan.tensor import CATEGORIES, Category, ElementType, Place, Tensor
 
 _LARGEST_SUM = (1 << 31) - 1
@@ -56,6 +57,9 @@ class PlannedNode:
     input_error: Tensor | None = None
     winner: Tensor | None = None
     table: Tensor | None = None
+    forward_scratch: Tensor | None = None
+    gradient_scratch: Tensor | None = None
+    error_scratch: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,11 @@ class _Planner:
             planned.table = self._tensor(f"table{node.layer}", "float32", _SWISH_TABLE_ENTRIES, "scratch")
         if node.has_weights:
             self._plan_weights(planned)
+        planned.forward_scratch = self._scratch(f"forward_scratch{node.layer}", forward_scratch_bytes(node))
         return planned
+
+    def _scratch(self, name: str, size_bytes: int) -> Tensor | None:
+        return self._tensor(name, "uint8", size_bytes, "scratch") if size_bytes else None
 
     def _add_in_place(self, planned: PlannedNode) -> None:
         """Let a sum lie where its left side does, when nobody reads that again: also not to mask its error."""
@@ -261,7 +269,7 @@ class _Planner:
             result_member="output",
             reads=[*planned.inputs],
             writes=[planned.output, *_present(planned.winner)],
-            scratch=_present(planned.table),
+            scratch=[*_present(planned.table), *_present(planned.forward_scratch)],
         )
 
     # Backward -------------------------------------------------------------------------------------------------------
@@ -330,6 +338,7 @@ class _Planner:
             reads.append(held)
         if planned.structures:
             reads.append(planned.structures.selected)
+        planned.error_scratch = self._scratch(f"error_scratch{node.layer}", error_scratch_bytes(node))
         kernel = "dequantize_error" if node.kind == "dequantize" else f"{node.kind}_{_suffix(node.dtype)}_error"
         operations.append(
             Operation(
@@ -340,7 +349,7 @@ class _Planner:
                 result_member="input_error",
                 reads=reads,
                 writes=[error],
-                scratch=_present(planned.table),
+                scratch=[*_present(planned.table), *_present(planned.error_scratch)],
             )
         )
         return error
@@ -399,12 +408,14 @@ class _Planner:
             reads=[error],
             scratch=[structures.selected, structures.ranking],
         )
+        planned.gradient_scratch = self._scratch(f"gradient_scratch{layer}", gradient_scratch_bytes(node))
         gradient = Operation(
             f"{node.kind}_{suffix}_gradient",
             "backward",
             layer,
             node.name,
             reads=[error, planned.inputs[0], structures.selected],
+            scratch=_present(planned.gradient_scratch),
         )
         return [select, gradient]
 

@@ -1,0 +1,73 @@
+"""Working memory of the uint8 convolution and dense kernels: how much the plan sets aside for each operation.
+
+The kernels use what they are given (struct scratch of firmware/kernels/scratch.h): less memory means smaller blocks,
+and the sizes here are the smallest at which larger blocks no longer pay.
+"""
+
+from __future__ import annotations
+
+from harness.plan.graph import Node
+
+_GROUP = 4
+"""Columns are padded to whole words of weights."""
+
+_COLUMNS_BYTES = 4
+"""Two columns of int16 or one of int32, a row of the kernel's matrix."""
+
+_ERROR_BLOCK_BYTES = 2048
+_ERROR_CHANNELS = 8
+_GRADIENT_POSITIONS = 64
+_POINTWISE_TILE = (16, 8)
+_WINDOW_TILE = (4, 4)
+
+
+def _padded(elements: int) -> int:
+    return -(-elements // _GROUP) * _GROUP
+
+
+def forward_scratch_bytes(node: Node) -> int:
+    """Return the bytes of the columns of a convolution's input; 0 for other nodes."""
+    return _COLUMNS_BYTES * _padded(node.elements) if _is_uint8(node, "conv2d") else 0
+
+
+def error_scratch_bytes(node: Node) -> int:
+    """Return the bytes of the columns of output errors and of the weights beside them, a block of input channels.
+
+    A dense layer needs 8 bytes for each of its rows, in pairs.
+    """
+    if _is_uint8(node, "dense"):
+        return 8 * (node.structures + 1)
+    if not _is_uint8(node, "conv2d"):
+        return 0
+    taps, channels = _taps(node), node.input_shape[2]
+    rows = _padded(taps * node.structures)
+    block = min(channels, max(_ERROR_CHANNELS, _ERROR_BLOCK_BYTES // rows))
+    return (_COLUMNS_BYTES + block) * rows
+
+
+def gradient_scratch_bytes(node: Node) -> int:
+    """Return the bytes of planes of errors and inputs for a tile of a convolution's gradient, and of its sums."""
+    if not _is_uint8(node, "conv2d"):
+        return 0
+    assert node.window is not None
+    assert node.stride is not None
+    taps, channels = _taps(node), node.input_shape[2]
+    most_filters, most_channels = _POINTWISE_TILE if taps == 1 else _WINDOW_TILE
+    filters, channels = min(node.structures, most_filters), min(channels, most_channels)
+    height, width = node.output_shape[0], node.output_shape[1]
+    dense_taps = node.stride == (1, 1)
+    beside, below = (node.window[1] - 1, node.window[0] - 1) if dense_taps else (0, 0)
+    pitch = (width + beside + 1) // 2 * 2
+    rows = min(height, -(-_GRADIENT_POSITIONS // pitch))
+    error_plane = rows * pitch
+    input_plane = (rows + below) * pitch + (beside + 1) // 2 * 2
+    return 4 * filters * channels * taps + 2 * (filters * error_plane + channels * input_plane)
+
+
+def _is_uint8(node: Node, kind: str) -> bool:
+    return node.kind == kind and node.dtype == "uint8"
+
+
+def _taps(node: Node) -> int:
+    assert node.window is not None
+    return node.window[0] * node.window[1]
