@@ -11,8 +11,10 @@ from reference.affine import Quant
 NOTHING: dict[str, Any] = {"data": 0, "quant": 0, "elements": 0}
 
 STEP: dict[str, Any] = {
-    "training": True, "label": 0, "loss": 0.0, "correct": False, "policy": 0, "batch_size": 1, "learning_rate": 0.0,
-    "min_ratio": 1.0, "max_ratio": 1.0, "range_smoothing": 0.0, "weight_slack": 0.0,
+    "training": True, "backward_ends": False, "label": 0, "loss": 0.0, "correct": False, "policy": 0, "ratio_form": 0,
+    "optimizer": 0, "rounding": 0, "batch_size": 1, "trained_layers": 1, "learning_rate": 0.0, "min_ratio": 1.0,
+    "max_ratio": 1.0, "momentum": 0.0, "range_smoothing": 0.0, "weight_smoothing": 0.0, "weight_slack": 0.0,
+    "shared": 0,
 }  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from kernel_call import Call, Placed
 from kernel_machine import MACHINES, machine
-from reference import layers
+from reference import depthwise, layers
+from reference.activation import ACTIVATIONS
 from reference.affine import F, Quant
 
 seeds = st.integers(0, 2**32 - 1)
@@ -59,6 +60,11 @@ def scaled_to(sums: np.ndarray, unit: np.float32, like: Quant, generator: np.ran
     else:
         ratio = max(np.abs(sums).max(), 1) / generator.uniform(20, 400)
     return Quant(unit * F(ratio), like.zero_point, tracked=like.tracked)
+
+
+def activation(generator: np.random.Generator) -> str:
+    """Return the name of a folded activation."""
+    return str(generator.choice(ACTIVATIONS))
 
 
 def bytes_like(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -126,6 +132,36 @@ def convolutions(draw: st.DrawFn) -> Weighted:
     return Weighted("conv2d", (height, width, channels), (rows, columns, filters), weights, numbers, stride, padding)
 
 
+class DepthwiseLayer(Weighted):
+    """The same of a depthwise convolution, whose structures are its channels."""
+
+    def forward(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return depthwise.depthwise_conv2d(x, w, self.stride, self.padding)
+
+    def gradient(self, x: np.ndarray, e: np.ndarray) -> np.ndarray:
+        kernel = (self.weight_shape[1], self.weight_shape[2])
+        return depthwise.depthwise_conv2d_gradient(x, e, kernel, self.stride, self.padding)
+
+    def error(self, e: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return depthwise.depthwise_conv2d_error(e, w, self.input_shape, self.stride, self.padding)
+
+
+@st.composite
+def depthwise_convolutions(draw: st.DrawFn) -> Weighted:
+    like = draw(convolutions())
+    numbers = {name: number for name, number in like.numbers["shape"].items() if name != "filters"}
+    channels = numbers.pop("input_channels")
+    return DepthwiseLayer(
+        "depthwise_conv2d",
+        like.input_shape,
+        (*like.output_shape[:2], channels),
+        (channels, *like.weight_shape[1:3]),
+        {**numbers, "channels": channels},
+        like.stride,
+        like.padding,
+    )
+
+
 @st.composite
 def dense_layers(draw: st.DrawFn) -> Weighted:
     features, units = draw(st.integers(1, 70)), draw(st.integers(1, 20))
@@ -133,7 +169,7 @@ def dense_layers(draw: st.DrawFn) -> Weighted:
 
 
 def weighted_layers() -> st.SearchStrategy[Weighted]:
-    return st.one_of(convolutions(), dense_layers())
+    return st.one_of(convolutions(), depthwise_convolutions(), dense_layers())
 
 
 def selection(generator: np.random.Generator, count: int) -> np.ndarray:

@@ -32,8 +32,8 @@ CORES = {"rp2040": UC_CPU_ARM_CORTEX_M0, "nrf52840": UC_CPU_ARM_CORTEX_M4, "imxr
 
 FORMATS = {
     ("float", 4): "f", ("boolean", 1): "?", ("pointer", 4): "I", ("pointer", 8): "Q",
-    ("unsigned", 1): "B", ("unsigned", 2): "H", ("unsigned", 4): "I",
-    ("signed", 1): "b", ("signed", 2): "h", ("signed", 4): "i",
+    ("unsigned", 1): "B", ("unsigned", 2): "H", ("unsigned", 4): "I", ("unsigned", 8): "Q",
+    ("signed", 1): "b", ("signed", 2): "h", ("signed", 4): "i", ("signed", 8): "q",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Kernels of conv2d and dense: uint8 equals the reference in every bit, float32 within the bound of its roundings.
+"""Kernels of layers with weights: uint8 equals the reference in every bit, float32 within the bound of its roundings.
 
 The same cases run on the host and on each emulated core, so a kernel that only one core has is held to them too.
 """
@@ -11,6 +11,7 @@ from hypothesis import given
 from kernel_call import NOTHING, Call
 from kernel_cases import (
     Weighted,
+    activation,
     bounded,
     bytes_like,
     call_on,
@@ -22,6 +23,7 @@ from kernel_cases import (
     selection,
     weighted_layers,
 )
+from reference.activation import ACTIVATIONS, activated, activated_u8, passes, passes_u8
 from reference.affine import F, Quant, requantize, saturated
 
 from harness.plan.tensor import ELEMENT_BYTES
@@ -32,14 +34,19 @@ EXAMPLES = 300
 def layer_params(call: Call, layer: Weighted, **members):
     """Place the struct of the layer; members that the kernel does not use are empty."""
     unused = {"input": NOTHING, "output": NOTHING, "weights": NOTHING, "bias": NOTHING, "input_error": NOTHING}
-    flags = {"relu": False, "input_relu": False, "structures": 0}
-    return call.struct(layer.kind, **{**layer.numbers, **unused, **flags, **members})
+    optional = {"activation": "none", "input_activation": "none", "structures": 0, **members}
+    for member in ("activation", "input_activation"):
+        optional[member] = ACTIVATIONS.index(optional[member])
+    return call.struct(layer.kind, **{**layer.numbers, **unused, **optional})
 
 
 def structures_params(call: Call, layer: Weighted, chosen, **members):
     selected = selected_array(call, chosen, layer.count)
     state = call.struct("selection", error_max=0.0, count=len(chosen), bias_scale=0.0)
-    unused = {"weights": NOTHING, "bias": NOTHING, "input": 0, "gradient": 0, "bias_gradient": 0, "touched": 0}
+    unused = {
+        "weights": NOTHING, "bias": NOTHING, "input": 0, "gradient": 0, "bias_gradient": 0, "velocity": 0,
+        "bias_velocity": 0, "layers_behind": 0, "touched": 0,
+    }  # fmt: skip
     sizes = {"count": layer.count, "elements": layer.elements, "positions": layer.positions}
     chosen_ones = {"selected": selected.address, "ranking": 0, "selection": state.address}
     return call.struct("structures", **{**sizes, **unused, **chosen_ones, **members})
@@ -59,10 +66,11 @@ def test_forward_u8_equals_the_reference(machine, layer, seed):
     generator = np.random.default_rng(seed)
     x, w = bytes_like(generator, layer.input_shape), bytes_like(generator, layer.weight_shape)
     b = generator.integers(-(1 << 30), 1 << 30, layer.count) >> int(generator.integers(0, 30))
-    relu, training, tracked = generator.random(3) < 0.5
+    folded = activation(generator)
+    training, tracked = (bool(flag) for flag in generator.random(2) < 0.5)
     x_quant, w_quant = quant(generator), quant(generator)
     unit = x_quant.scale * w_quant.scale
-    y_quant = quant(generator, zero_point=0 if relu else None, tracked=bool(tracked))
+    y_quant = quant(generator, tracked=tracked)
     sums = layer.forward(x_quant.centered(x), w_quant.centered(w)) + b
     y_quant = scaled_to(sums, unit, y_quant, generator)
 
@@ -76,13 +84,14 @@ def test_forward_u8_equals_the_reference(machine, layer, seed):
         weights=call.tensor(call.array(w), call.quant(w_quant)),
         bias=call.tensor(call.array(b.astype(np.int32))),
         output=call.tensor(output, placed_quant),
-        relu=bool(relu),
+        activation=folded,
     )
-    call.run(f"{layer.kind}_u8_forward", params, training=bool(training))
+    call.run(f"{layer.kind}_u8_forward", params, training=training)
 
-    np.testing.assert_array_equal(output.value, requantize(sums, unit / y_quant.scale, y_quant.zero_point))
+    expected = activated_u8(folded, requantize(sums, unit / y_quant.scale, y_quant.zero_point), y_quant)
+    np.testing.assert_array_equal(output.value, expected)
     if training and tracked:
-        y_quant.see((np.maximum(sums, 0) if relu else sums).astype(F) * unit)
+        y_quant.see(activated(folded, sums.astype(F) * unit))
     assert placed_quant.value == call.quant(y_quant).value
 
 
@@ -130,13 +139,13 @@ def test_error_u8_equals_the_reference_in_place_or_apart(machine, layer, seed):
     generator = np.random.default_rng(seed)
     x, e = bytes_like(generator, layer.input_shape), bytes_like(generator, layer.output_shape)
     w = bytes_like(generator, layer.weight_shape)
-    input_relu, tracked, in_place = (bool(flag) for flag in generator.random(3) < 0.5)
+    folded = activation(generator)
+    tracked, in_place = (bool(flag) for flag in generator.random(2) < 0.5)
     x_quant, e_quant, w_quant = quant(generator), quant(generator), quant(generator)
     unit = w_quant.scale * e_quant.scale
     chosen = selection(generator, layer.count)
     sums = layer.error(only(chosen, e_quant.centered(e)), w_quant.centered(w))
-    if input_relu:
-        sums = np.where(x_quant.centered(x) > 0, sums, 0)
+    sums = np.where(passes_u8(folded, x, x_quant), sums, 0)
     result_quant = scaled_to(sums, unit, quant(generator, tracked=tracked), generator)
 
     call = call_on(machine)
@@ -150,7 +159,7 @@ def test_error_u8_equals_the_reference_in_place_or_apart(machine, layer, seed):
         input=call.tensor(placed_x, call.quant(x_quant)),
         weights=call.tensor(call.array(w), call.quant(w_quant)),
         input_error=call.tensor(result, placed_quant),
-        input_relu=input_relu,
+        input_activation=folded,
         structures=structures.address,
     )
     call.run(f"{layer.kind}_u8_error", params)
@@ -179,7 +188,7 @@ def double(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def forward_f32(machine, layer, x, w, b, relu):
+def forward_f32(machine, layer, x, w, b, folded):
     call = call_on(machine)
     output = call.array(np.zeros(layer.output_shape, dtype=np.float32))
     params = layer_params(
@@ -189,7 +198,7 @@ def forward_f32(machine, layer, x, w, b, relu):
         weights=call.tensor(call.array(w)),
         bias=call.tensor(call.array(b)),
         output=call.tensor(output),
-        relu=relu,
+        activation=folded,
     )
     call.run(f"{layer.kind}_f32_forward", params)
     return output.value
@@ -201,13 +210,13 @@ def forward_f32(machine, layer, x, w, b, relu):
 def test_forward_f32_is_the_sum_of_products_and_the_same_on_every_machine(machine, layer, seed):
     generator = np.random.default_rng(seed)
     x, w = floats(generator, layer.input_shape), floats(generator, layer.weight_shape)
-    b, relu = floats(generator, (layer.count,)), bool(generator.random() < 0.5)
-    seen = forward_f32(machine, layer, x, w, b, relu)
+    b, folded = floats(generator, (layer.count,)), activation(generator)
+    seen = forward_f32(machine, layer, x, w, b, folded)
 
     exact = layer.forward(double(x), double(w)) + b
     magnitude = layer.forward(np.abs(double(x)), np.abs(double(w))) + np.abs(b)
-    assert_within_roundings(seen, np.maximum(exact, 0) if relu else exact, magnitude, layer.elements + 1)
-    assert seen.tobytes() == forward_f32("host", layer, x, w, b, relu).tobytes()
+    assert_within_roundings(seen, activated(folded, exact), magnitude, layer.elements + 1)
+    assert seen.tobytes() == forward_f32("host", layer, x, w, b, folded).tobytes()
 
 
 def gradient_f32(machine, layer, x, e, chosen, before, bias_before):
@@ -252,7 +261,7 @@ def test_gradient_f32_is_the_sum_of_products_and_the_same_on_every_machine(machi
     assert (seen.tobytes(), seen_bias.tobytes()) == (on_host.tobytes(), bias_on_host.tobytes())
 
 
-def error_f32(machine, layer, x, e, w, chosen, input_relu, in_place):
+def error_f32(machine, layer, x, e, w, chosen, folded, in_place):
     call = call_on(machine)
     placed_x = call.array(x)
     result = placed_x if in_place else call.array(np.full_like(x, 77))
@@ -263,7 +272,7 @@ def error_f32(machine, layer, x, e, w, chosen, input_relu, in_place):
         input=call.tensor(placed_x),
         weights=call.tensor(call.array(w)),
         input_error=call.tensor(result),
-        input_relu=input_relu,
+        input_activation=folded,
         structures=structures.address,
     )
     call.run(f"{layer.kind}_f32_error", params)
@@ -277,14 +286,14 @@ def test_error_f32_is_the_sum_of_products_and_the_same_on_every_machine(machine,
     generator = np.random.default_rng(seed)
     x, e = floats(generator, layer.input_shape), floats(generator, layer.output_shape)
     w, chosen = floats(generator, layer.weight_shape), selection(generator, layer.count)
-    input_relu, in_place = (bool(flag) for flag in generator.random(2) < 0.5)
-    arguments = (layer, x, e, w, chosen, input_relu, in_place)
+    folded, in_place = activation(generator), bool(generator.random() < 0.5)
+    arguments = (layer, x, e, w, chosen, folded, in_place)
     seen = error_f32(machine, *arguments)
 
     kept = double(only(chosen, e))
     exact, magnitude = layer.error(kept, double(w)), layer.error(np.abs(kept), np.abs(double(w)))
-    if input_relu:
-        exact, magnitude = np.where(x > 0, exact, 0), np.where(x > 0, magnitude, 0)
+    passing = passes(folded, x)
+    exact, magnitude = np.where(passing, exact, 0), np.where(passing, magnitude, 0)
     terms = layer.positions * layer.count
     assert_within_roundings(seen, exact, magnitude, terms)
     assert seen.tobytes() == error_f32("host", *arguments).tobytes()
