@@ -122,8 +122,8 @@ class Optimizer(_Section):
     name: OptimizerName = Field(
         "standardized",
         description="`standardized`: the gradient of each structure, less its mean, divided by its deviation; "
-        "`momentum`: stochastic gradient descent with momentum, on the quantized weights; `momentum-qas`: the same with "
-        "quantization-aware scaling (Lin et al. 2022)",
+        "`momentum`: stochastic gradient descent with momentum, on the quantized weights; `momentum-qas`: the same "
+        "with quantization-aware scaling (Lin et al. 2022)",
         examples=["standardized"],
     )
     momentum: float = Field(
@@ -140,8 +140,8 @@ class Schedule(_Section):
 
     name: ScheduleName = Field(
         "constant",
-        description="`constant`; `step`: times `factor` every `every` epochs; `cosine`: half a cosine from learning_rate "
-        "to learning_rate times `factor` in the last epoch",
+        description="`constant`; `step`: times `factor` every `every` epochs; `cosine`: half a cosine from "
+        "learning_rate to learning_rate times `factor` in the last epoch",
         examples=["cosine"],
     )
     factor: float = Field(0.1, gt=0, le=1, description="of the learning rate; see name", examples=[0.1])
