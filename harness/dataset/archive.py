@@ -81,10 +81,9 @@ class _Bounded(io.RawIOBase):
 
 def _tar_members(content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    with (
-        gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked,
-        tarfile.open(fileobj=_Bounded(unpacked, _MOST_UNPACKED_BYTES), mode="r|") as archive,
-    ):
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked:
+        stream = _Bounded(unpacked, _MOST_UNPACKED_BYTES)
+        archive = tarfile.open(fileobj=stream, mode="r|")  # noqa: SIM115  (nothing is open but the stream)
         for member in archive:
             if member.name not in wanted or member.name in found:
                 continue
@@ -92,6 +91,6 @@ def _tar_members(content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
             if file is None:
                 raise InputError(f"{member.name}: is no regular file")
             found[member.name] = _read_at_most(member.name, file, wanted[member.name])
-            if len(found) == len(wanted):
-                break
+        while stream.read(io.DEFAULT_BUFFER_SIZE):
+            pass  # the checksum stands at the end
     return found

@@ -31,6 +31,11 @@ class DatasetInfo:
     download_bytes: int = 0
     non_commercial: bool = False
 
+    @property
+    def fetch_command(self) -> str:
+        """Return the command that fetches the data set."""
+        return f"harness data fetch {self.name}{' --accept-licence' if self.non_commercial else ''}"
+
     def excess(self, train: int, test: int) -> tuple[str, str] | None:
         """Return the key `train` or `test` that asks for more samples than there are, and what is wrong; else None."""
         for key, wanted, most in (("train", train, self.train_samples), ("test", test, self.test_samples)):

