@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from reference.training import Layer
+from reference.training import Layer, boundary_names
 
 from harness.engine.request import SampleStore
 from harness.model import Conv2d, Dense, Flatten, LayerSpec, LayerWeights, MaxPool2d, Network
@@ -65,8 +65,17 @@ class Task:
     network: Network
     weights: tuple[LayerWeights | None, ...]
     input_range: Span
-    ranges: Ranges
+    activations: dict[int, Span]
+    errors: dict[int, Span]
     store: SampleStore
+
+    @property
+    def ranges(self) -> Ranges:
+        """Return the ranges by the names that a plan gives the tensors."""
+        names = boundary_names([layer.type for layer in self.network.layers])
+        # A flattened value has the range of the one before.
+        named = {names[boundary]: span for boundary, span in reversed(self.activations.items())}
+        return named | {f"error_of_{names[boundary]}": span for boundary, span in self.errors.items()}
 
     def samples(self, steps: int) -> list[tuple[np.ndarray, int]]:
         store = self.store
@@ -122,7 +131,8 @@ def make_task(net: Network, seed: int, *, train: int = 24, test: int = 8, steps:
         net,
         random_weights(net, generator),
         input_range,
-        Ranges(activations, errors),
+        activations,
+        errors,
         SampleStore(
             samples[:train],
             labels[:train],

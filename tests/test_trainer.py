@@ -60,8 +60,8 @@ def check(
         task.network.shapes(),
         [None if drawn is None else (drawn.weights, drawn.bias) for drawn in task.weights],
         task.input_range,
-        task.ranges.activations,
-        task.ranges.errors,
+        task.activations,
+        task.errors,
         plan.trained_layers,
         Settings(
             Policy(run.policy, F(run.min_ratio), F(run.max_ratio)),

@@ -64,6 +64,9 @@ class Settings:
     slack: np.float32
 
 
+SEED = 1
+
+
 def bits(value: np.float32) -> int:
     return int(F(value).view(np.uint32))
 
@@ -74,6 +77,14 @@ def checksum(state: bytes) -> int:
     for byte in state:
         value = (value ^ byte) * 16777619 & 0xFFFFFFFF
     return value
+
+
+def boundary_names(kinds: Sequence[str]) -> list[str]:
+    """Return the name that a plan gives the value at each layer boundary; a flattened value is the one before."""
+    names = ["input"]
+    for i, kind in enumerate(kinds):
+        names.append(names[-1] if kind == "flatten" else f"output{i}")
+    return names
 
 
 class QuantizedTraining:
@@ -99,6 +110,8 @@ class QuantizedTraining:
         tracked_errors: bool,
     ) -> None:
         self.specs, self.shapes, self.settings = specs, shapes, settings
+        self.names = boundary_names([spec.kind for spec in specs])
+        self.loss_max = F(0)
         self.first = [i for i, drawn in enumerate(weights) if drawn is not None][-trained_layers]
         self.quants: dict[str, Quant] = {}
         self.activation_quants = self._activation_quants(input_range, activations, tracked_activations)
@@ -117,7 +130,7 @@ class QuantizedTraining:
             follows = tracked and i > self.first
             quants.append(Quant.covering(*ranges[i], tracked=follows))
             if follows:
-                self.quants[f"activation{i}_quant"] = quants[-1]
+                self.quants[f"{self.names[i]}_quant"] = quants[-1]
         return quants
 
     def _error_quants(self, ranges: Mapping[int, Range], tracked: bool) -> dict[int, Quant]:
@@ -128,7 +141,7 @@ class QuantizedTraining:
                 continue
             quants[i] = Quant.covering(*(ranges[i] if tracked else (-1.0, 1.0)), tracked=tracked)
             if tracked:
-                self.quants[f"error{i}_quant"] = quants[i]
+                self.quants[f"error_of_{self.names[i]}_quant"] = quants[i]
         return quants
 
     def _deployed(self, i: int, weights: np.ndarray, bias: np.ndarray) -> Parameters:
@@ -178,6 +191,7 @@ class QuantizedTraining:
         """Forward, loss, backward: gradients are accumulated, nothing is updated."""
         values, winners = self.forward(sample, training=True)
         loss = self.loss(values[-1], label)
+        self.loss_max = max(self.loss_max, loss.value)
         quant = self.error_quants[len(self.specs)]
         error = quant.quantized(loss.gradient).reshape(self.shapes[-1])
         if quant.tracked:
@@ -257,6 +271,7 @@ class QuantizedTraining:
     def tensors(self) -> dict[str, bytes]:
         """Return everything that survives a step, by the name it has in a plan."""
         state = {name: quant.pack() for name, quant in self.quants.items()}
+        state["shared"] = struct.pack("<If", SEED, self.loss_max)
         for i, own in self.parameters.items():
             if own.trained:
                 state |= {
