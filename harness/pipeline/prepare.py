@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from harness.errors import InputError
 from harness.model import Network, NetworkWeights, initial_weights, read_weights
 from harness.plan import Plan, check_ram, make_plan
 from harness.platform import Platform, load_platform
-from harness.scenario import Scenario
+from harness.scenario import Scenario, Training
 
 _LABELS_SHOWN = 3
 
@@ -52,24 +53,37 @@ def _prepare_one(scenario: Scenario) -> PreparedRun:
     platform = load_platform(scenario.platform)
     network = scenario.network()
     training, memory = scenario.training, scenario.memory
+    ram = platform.memory("ram").size_bytes
+    flash = platform.memory("flash").size_bytes
+    ram_budget = min(memory.ram_budget or ram, ram)
     try:
-        plan = make_plan(
+        plan = _plan(network, training, ram_budget - memory.stack)
+    except InputError as error:
+        key = "training.trainable_layers" if "trainable_layers" in str(error) else "model"
+        raise InputError(f"{scenario.locate(key)}: {key}: {error}") from None
+    check_ram(plan, ram_budget, memory.stack, scenario.locate("memory.ram_budget"))
+    flash_budget = min(memory.flash_budget or flash, flash)
+    return PreparedRun(scenario, network, platform, plan, _weights(scenario, network), ram_budget, flash_budget)
+
+
+def _plan(network: Network, training: Training, arena_budget_bytes: int) -> Plan:
+    """Return the plan of a run; with `auto`, of the most layers that fit, or of one when none do."""
+
+    def plan(layers: int | Literal["all"]) -> Plan:
+        return make_plan(
             network,
             training.dtype,
-            training.trainable_layers,
+            layers,
             tracked_activations=training.quantization.activations == "tracked",
             tracked_errors=training.quantization.errors == "tracked",
             velocities=training.optimizer.name != "standardized",
         )
-    except InputError as error:
-        key = "training.trainable_layers" if "trainable_layers" in str(error) else "model"
-        raise InputError(f"{scenario.locate(key)}: {key}: {error}") from None
-    ram = platform.memory("ram").size_bytes
-    flash = platform.memory("flash").size_bytes
-    ram_budget = min(memory.ram_budget or ram, ram)
-    check_ram(plan, ram_budget, memory.stack, scenario.locate("memory.ram_budget"))
-    flash_budget = min(memory.flash_budget or flash, flash)
-    return PreparedRun(scenario, network, platform, plan, _weights(scenario, network), ram_budget, flash_budget)
+
+    if training.trainable_layers != "auto":
+        return plan(training.trainable_layers)
+    weighted = sum(layer.trainable for layer in network.layers)
+    plans = (plan(layers) for layers in range(max(weighted, 1), 0, -1))
+    return next((found for found in plans if found.arena_bytes <= arena_budget_bytes), None) or plan(1)
 
 
 def _weights(scenario: Scenario, network: Network) -> NetworkWeights:

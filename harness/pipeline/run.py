@@ -98,7 +98,11 @@ class Runner:
         prepared = work.prepared
         scenario, training = prepared.scenario, prepared.scenario.training
         settings = scenario.model_dump(mode="json", exclude={"name", "description", "tags"})
-        settings |= {"core": prepared.platform.core, "clock_hz": prepared.platform.clock_hz}
+        settings |= {
+            "trained_layers": prepared.plan.trained_layers,
+            "core": prepared.platform.core,
+            "clock_hz": prepared.platform.clock_hz,
+        }
         return {
             "run": Run(
                 id=prepared.id,
@@ -145,12 +149,12 @@ class Runner:
         if training.dtype != "float32":
             samples = min(training.quantization.calibration_samples, len(store.order))
             drawn_from = prepared.scenario.model.weights or training.seed
-            key = ("calibration", prepared.network, training.trainable_layers, drawn_from, samples)
+            key = ("calibration", prepared.network, prepared.plan.trained_layers, drawn_from, samples)
             ranges = self._once.get(
                 (*key, prepared.scenario.dataset.model_dump_json()),
                 lambda: calibrate(
                     prepared.network,
-                    training.trainable_layers,
+                    prepared.plan.trained_layers,
                     weights,
                     store,
                     samples,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -36,6 +38,9 @@ def run_suite(prepared: Sequence[PreparedRun], observer: Observer, jobs: int, fo
 
 
 def _end(futures: Sequence[Future[Document]]) -> None:
-    while wait(futures, timeout=_KILL_PERIOD_S).not_done:
+    # concurrent.futures.wait() never counts a future that was cancelled while it waited for a thread as done.
+    while not all(future.done() for future in futures):
         for child in psutil.Process().children(recursive=True):
-            child.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        time.sleep(_KILL_PERIOD_S)

@@ -131,7 +131,7 @@ def _check_data(document: Document, scenario: Scenario, source: Source) -> None:
         report(last, f"gives outputs of {_shape(shapes[-1])}; expected {info.classes}, one a class of {info.name}")
     weighted = sum(layer.trainable for layer in network.layers)
     trained = scenario.training.trainable_layers
-    if trained != "all" and trained > weighted:
+    if isinstance(trained, int) and trained > weighted:
         report(
             ("training", "trainable_layers"),
             f"{trained} layers; expected at most {weighted}, the layers with weights of this network",

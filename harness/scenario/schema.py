@@ -12,7 +12,6 @@ from harness.model import LayerSpec, Network, load_network, network_of_layers
 from harness.quantity import Ratio, SizeBounds
 from harness.scenario.choice import (
     ActivationRanges,
-    Count,
     DatasetName,
     Dtype,
     EngineName,
@@ -24,6 +23,8 @@ from harness.scenario.choice import (
     RatioForm,
     Rounding,
     ScheduleName,
+    Steps,
+    TrainedLayers,
 )
 from harness.scenario.source import Source
 
@@ -211,10 +212,11 @@ class Training(_Section):
         1, ge=0, lt=_SEED_LIMIT, description="seed of the initial weights and of the visiting order", examples=[1]
     )
     update: Update = Field(default_factory=Update, description="partial updates")
-    trainable_layers: Count = Field(
+    trainable_layers: TrainedLayers = Field(
         "all",
-        description="`all`, or how many of the last layers with weights are trained; those before stay as they are",
-        examples=["all", 2],
+        description="`all`, or how many of the last layers with weights are trained, or `auto`: as many as fit the RAM "
+        "budget; those before stay as they are, in flash",
+        examples=["all", 2, "auto"],
     )
     quantization: Quantization = Field(default_factory=Quantization, description="ranges of uint8 tensors")
 
@@ -248,7 +250,7 @@ class EngineChoice(_Section):
     """What executes the firmware, and how much of the training it executes."""
 
     name: EngineName = Field("unicorn", description="the engine", examples=["unicorn"])
-    steps: Count = Field(
+    steps: Steps = Field(
         64,
         description="training steps that are emulated and compared with the twin; `all` emulates the whole training",
         examples=[64, "all"],
