@@ -453,6 +453,17 @@ def test_the_list_shows_every_data_set_with_its_licence_and_whether_it_is_here(t
     assert " no " in next(line for line in lines if line.startswith("bearing"))
 
 
+def test_the_page_of_data_sets_says_what_the_catalogue_says() -> None:
+    page = (ROOT / "docs" / "datasets.md").read_text("utf-8")
+    described = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    for name in dataset_names():
+        info = dataset_info(name)
+        samples = f"{info.train_samples} + {info.test_samples}" if info.split else f"{info.train_samples} in all"
+        cells = [f"`{name}`", info.stands_for, "x".join(map(str, info.shape)), str(info.classes), samples, info.licence]
+        assert f"| {' | '.join(cells)} |" in page
+    assert described == set(dataset_names())
+
+
 def test_fetching_says_what_is_here_and_what_cannot_be_fetched(tmp_path: Path) -> None:
     here = harness("fetch", "digits", cache=tmp_path)
     assert (here.returncode, here.stdout, here.stderr) == (0, "digits: here\n", "")

