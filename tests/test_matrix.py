@@ -149,7 +149,7 @@ def test_labels_stay_the_same_when_a_value_is_added(tmp_path: Path) -> None:
         pytest.param("  model.layers: [[]]\n", "1:3: matrix.model.layers: this key cannot be varied", id="layers"),
         pytest.param(
             "  training.dtype: [uint8, int8]\n",
-            "1:27: matrix.training.dtype[1]: unknown dtype 'int8'; expected one of float32, uint8",
+            "1:27: matrix.training.dtype[1]: unknown dtype 'int8'; expected one of float32, mixed, uint8",
             id="wrong-value",
         ),
         pytest.param(

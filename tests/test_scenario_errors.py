@@ -340,7 +340,7 @@ def test_the_good_file_is_good(tmp_path: Path) -> None:
         pytest.param(
             "{name: digits-cnn}",
             "{layers: [{type: conv2d, filters: 2, kernel: 9}]}",
-            "2:18: model.layers[0]: conv2d with kernel 9",
+            "2:18: model.layers[0]: conv2d with a window of 9x9",
             ["does not fit"],
             id="kernel-that-does-not-fit",
         ),
