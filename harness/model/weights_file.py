@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
@@ -17,8 +19,6 @@ from harness.assets import write_atomically
 from harness.errors import InputError
 from harness.model.network import Network
 from harness.model.weights import Floats, LayerWeights, weights_shape
-
-LARGEST_FILE_BYTES = 256 * 1024 * 1024
 
 
 def write_weights(path: Path, weights: Sequence[LayerWeights | None]) -> None:
@@ -36,33 +36,48 @@ def write_weights(path: Path, weights: Sequence[LayerWeights | None]) -> None:
 def read_weights(path: Path, network: Network) -> list[LayerWeights | None]:
     """Return the weights of `network` from a file that `write_weights`, or anything like it, wrote.
 
+    Shapes are read before data, so that a file takes no more memory than the weights of `network` do.
+
     Raises InputError when the file cannot be read, lacks an array, or holds one of another shape or kind.
     """
     try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise InputError(f"{path}: larger than {LARGEST_FILE_BYTES} bytes; expected a .npz file of weights")
-        with np.load(path, allow_pickle=False) as stored:
-            return [_layer(path, stored, network, index) for index in range(len(network.layers))]
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as problem:
-        raise InputError(f"{path}: not a readable .npz file of weights: {problem}") from None
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; expected a .npz file of weights")
+        with zipfile.ZipFile(path) as archive:
+            return [_layer(path, archive, network, index) for index in range(len(network.layers))]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as problem:
+        # RuntimeError: encrypted, or (NotImplementedError) compressed in a way that zipfile does not know.
+        reason = " ".join(str(problem).split())
+        raise InputError(f"{path}: not a readable .npz file of weights: {reason}") from None
 
 
-def _layer(path: Path, stored: np.lib.npyio.NpzFile, network: Network, index: int) -> LayerWeights | None:
+def _layer(path: Path, archive: zipfile.ZipFile, network: Network, index: int) -> LayerWeights | None:
     if not network.layers[index].trainable:
         return None
     structures, elements = weights_shape(network, index)
     return LayerWeights(
-        _array(path, stored, f"weights{index}", (structures, elements)),
-        _array(path, stored, f"bias{index}", (structures,)),
+        _array(path, archive, f"weights{index}", (structures, elements)),
+        _array(path, archive, f"bias{index}", (structures,)),
     )
 
 
-def _array(path: Path, stored: np.lib.npyio.NpzFile, name: str, shape: tuple[int, ...]) -> Floats:
-    if name not in stored.files:
+def _array(path: Path, archive: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> Floats:
+    member = f"{name}.npy"
+    if member not in archive.namelist():
         raise InputError(f"{path}: no array '{name}'; expected one of shape {shape}")
-    array = stored[name]
-    if array.shape != shape or not np.issubdtype(array.dtype, np.floating):
-        raise InputError(f"{path}: '{name}' is {array.dtype} of shape {array.shape}; expected float32 of shape {shape}")
+    with archive.open(member) as stream:
+        found, dtype = _header(stream)
+    if found != shape or not np.issubdtype(dtype, np.floating):
+        raise InputError(f"{path}: '{name}' is {dtype} of shape {found}; expected float32 of shape {shape}")
+    with archive.open(member) as stream:
+        array = np.lib.format.read_array(stream, allow_pickle=False)
     if not np.isfinite(array).all():
         raise InputError(f"{path}: '{name}' holds values that are not finite")
     return array.astype(np.float32)
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    return shape, dtype
