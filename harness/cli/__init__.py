@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.cli import data, doctor, run, schema, validate
+from harness.cli import bench, data, doctor, run, schema, validate
 from harness.errors import EXIT_FAILURE, HarnessError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("run")(run.run)
 app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
+app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")
 
 

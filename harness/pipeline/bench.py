@@ -1,0 +1,236 @@
+"""Speed of the kernels on every core: exact instructions and estimated cycles per multiply-accumulate.
+
+Each case is one layer inside a small network, planned, built and emulated like any other run: one training step with
+every layer trained. What the layer itself costs is told apart by planning twice: trained from this layer on, its
+backward pass is the weight gradient alone; trained from the layer before it on, error back-propagation comes on top.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.build import Image, build_firmware, memory_script, plan_source
+from harness.cost import core_table, price
+from harness.engine.job import Job
+from harness.engine.request import RunRequest, SampleStore
+from harness.engine.worker import run_isolated
+from harness.model import (
+    Conv2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    LayerSpec,
+    Network,
+    Pointwise,
+    Shape,
+    fold_batch_norm,
+    initial_weights,
+    load_network,
+)
+from harness.pipeline.calibration import calibrate
+from harness.plan import Affine, Dtype, deploy, make_plan
+from harness.platform import Platform, load_platform
+
+UPDATE_BATCH = 16
+"""Steps that share one update when the cost of a step is told."""
+
+RATIO_NETWORK = "mbednet"
+RATIO_LAYERS = 5
+
+_SEED = 1
+_CALIBRATION_STEPS = 4
+_STACK_BYTES = 4096
+_TIMEOUT_S = 300.0
+_OTHER_RAM_BYTES = 2 * _STACK_BYTES
+_RAM_BANK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class KernelCase:
+    """One layer to measure: `layer` of a network that runs it with trained layers before and behind it.
+
+    `macs` are its multiply-accumulates in a forward pass, those on padding left out.
+    """
+
+    name: str
+    dtype: Dtype
+    input_shape: Shape
+    layers: tuple[LayerSpec, ...]
+    layer: int
+    macs: int
+
+    @property
+    def network(self) -> Network:
+        """Return the network around the layer."""
+        return Network(self.name, self.name, self.input_shape, self.layers)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Instructions (exact) and cycles (estimated) of one pass."""
+
+    instructions: float
+    cycles: float
+
+    def __add__(self, other: Cost) -> Cost:
+        """Return the cost of both."""
+        return Cost(self.instructions + other.instructions, self.cycles + other.cycles)
+
+    def __sub__(self, other: Cost) -> Cost:
+        """Return what this costs more."""
+        return Cost(self.instructions - other.instructions, self.cycles - other.cycles)
+
+    def __truediv__(self, number: float) -> Cost:
+        """Return the cost of one of `number` parts."""
+        return Cost(self.instructions / number, self.cycles / number)
+
+
+@dataclass(frozen=True)
+class KernelSpeed:
+    """What a case costs on one platform: its passes in total, and a step of the layer with its share of the update.
+
+    `enlarged` says that the board was given more RAM than it has, because the case does not fit.
+    """
+
+    case: KernelCase
+    platform: str
+    forward: Cost
+    error: Cost
+    gradient: Cost
+    step: Cost
+    enlarged: bool
+
+
+@dataclass(frozen=True)
+class RatioSpeed:
+    """Selection and backward pass of a whole network at two update ratios."""
+
+    network: str
+    platform: str
+    trained_layers: int
+    at_full: Cost
+    at_tenth: Cost
+
+
+def _convolution(name: str, dtype: Dtype, size: int, channels: int, filters: int, kernel: int) -> KernelCase:
+    layer = Conv2d(filters=filters, kernel=kernel, padding=kernel // 2) if kernel > 1 else Pointwise(filters=filters)
+    along = sum(1 for at in range(size) for tap in range(kernel) if 0 <= at + tap - kernel // 2 < size)
+    layers = (Pointwise(filters=channels), layer, GlobalAvgPool(), Dense(units=10))
+    return KernelCase(name, dtype, (size, size, 1), layers, 1, along * along * channels * filters)
+
+
+def _dense(name: str, dtype: Dtype, features: int, units: int) -> KernelCase:
+    layers = (Flatten(), Dense(units=features), Dense(units=units), Dense(units=10))
+    return KernelCase(name, dtype, (1, 1, 4), layers, 2, features * units)
+
+
+def kernel_cases() -> tuple[KernelCase, ...]:
+    """Return the cases of `harness bench kernels`."""
+    return (
+        _convolution("conv2d 3x3 16x16x32 -> 32", "uint8", 16, 32, 32, 3),
+        _convolution("conv2d 1x1 16x16x32 -> 32", "uint8", 16, 32, 32, 1),
+        _convolution("conv2d 3x3 8x8x1 -> 8", "uint8", 8, 1, 8, 3),
+        _dense("dense 1024 -> 128", "uint8", 1024, 128),
+        _convolution("conv2d 3x3 16x16x32 -> 32", "float32", 16, 32, 32, 3),
+    )
+
+
+def _with_ram(platform: Platform, size_bytes: int) -> Platform:
+    """Return `platform` with at least `size_bytes` in its first RAM, which must have free addresses behind it."""
+    ram = platform.memory("ram")
+    if ram.size_bytes >= size_bytes:
+        return platform
+    larger = ram.model_copy(update={"size_bytes": -(-size_bytes // _RAM_BANK_BYTES) * _RAM_BANK_BYTES})
+    memories = [larger if memory is ram else memory for memory in platform.memories]
+    return platform.model_copy(update={"memories": memories})
+
+
+def _samples(network: Network) -> SampleStore:
+    """Return a few random samples, the same in every run."""
+    generator = np.random.default_rng(_SEED)
+    images = generator.integers(0, 256, (_CALIBRATION_STEPS, math.prod(network.input_shape)), dtype=np.uint8)
+    labels = np.zeros(len(images), dtype=np.uint8)
+    order = np.arange(len(images), dtype=np.uint32)
+    return SampleStore(images, labels, images[:0], labels[:0], order, 1 / 255, 0)
+
+
+def _request(policy: str, ratio: float) -> RunRequest:
+    return RunRequest(
+        steps=1,
+        batch_size=1,
+        policy=policy,
+        learning_rate=0.01,
+        min_ratio=ratio,
+        max_ratio=ratio,
+        range_smoothing=0.1,
+        weight_slack=0.0,
+    )
+
+
+class _Step:
+    """One training step of a network on one platform."""
+
+    def __init__(
+        self, network: Network, dtype: Dtype, trained: int, platform: str, policy: str = "full", ratio: float = 1.0
+    ) -> None:
+        store, weights = _samples(network), fold_batch_norm(network, initial_weights(network, _SEED))
+        plan = make_plan(network, dtype, trained)
+        ranges = None
+        if dtype != "float32":
+            ranges = calibrate(network, trained, weights, store, _CALIBRATION_STEPS, _TIMEOUT_S)
+        source = plan_source(plan, deploy(plan, weights, Affine.of_range(0.0, 1.0), ranges))
+        board = load_platform(platform)
+        enlarged = _with_ram(board, plan.arena_bytes + _OTHER_RAM_BYTES)
+        self.enlarged = enlarged is not board
+        ram, flash = enlarged.memory("ram").size_bytes, enlarged.memory("flash").size_bytes
+        script = memory_script(enlarged, ram, flash, _STACK_BYTES)
+        build = build_firmware(platform, {"plan.c": source, "memory.ld": script})
+        image = Image(build.executable)
+        request = image.symbols["run_request"].address, _request(policy, ratio).pack()
+        samples = enlarged.memory("samples").origin, store.first_steps(1, 0).pack()
+        trace = run_isolated(Job(build.executable, enlarged, writes=(request, samples), timeout_s=_TIMEOUT_S))
+        cycles = price(trace, image, enlarged).by_context_cycles
+        counts = trace.executions.sum(axis=0).tolist()
+        self._costs = {
+            context: Cost(count, cycles[context]) for context, count in zip(trace.contexts, counts, strict=True)
+        }
+
+    def cost(self, *phases: str, layer: int | None = None) -> Cost:
+        """Return what the phases cost, in one layer or in all."""
+        total = Cost(0, 0)
+        for context, cost in self._costs.items():
+            if context.phase in phases and layer in (None, context.layer):
+                total += cost
+        return total
+
+
+def measure_kernel(case: KernelCase, platform: str) -> KernelSpeed:
+    """Return the speed of one case on one platform."""
+    layer = case.layer
+    behind = sum(spec.trainable for spec in case.layers[layer:])
+    alone = _Step(case.network, case.dtype, behind, platform)
+    whole = _Step(case.network, case.dtype, behind + 1, platform)
+    forward = whole.cost("forward", layer=layer)
+    select, update = whole.cost("select", layer=layer), whole.cost("update", layer=layer)
+    gradient, backward = alone.cost("backward", layer=layer), whole.cost("backward", layer=layer)
+    step = forward + select + backward + update / UPDATE_BATCH
+    return KernelSpeed(case, platform, forward, backward - gradient, gradient, step, whole.enlarged)
+
+
+def measure_ratio(platform: str) -> RatioSpeed:
+    """Return what the last layers of a network for transfer learning cost at update ratios 1.0 and 0.1."""
+    network = load_network(RATIO_NETWORK)
+    costs = [
+        _Step(network, "uint8", RATIO_LAYERS, platform, "static", ratio).cost("select", "backward")
+        for ratio in (1.0, 0.1)
+    ]
+    return RatioSpeed(network.name, platform, RATIO_LAYERS, *costs)
+
+
+def cycle_model(platform: str) -> tuple[str, str]:
+    """Return the name of the cycle model of a platform's core, and its error."""
+    table = core_table(load_platform(platform).core)
+    return table.model, table.error
