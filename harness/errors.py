@@ -51,6 +51,15 @@ class AgreementError(HarnessError):
     """Twin and target differ."""
 
 
+def message_of(error: Exception) -> str:
+    """Return what a user reads about `error`: its own message when it is meant for users."""
+    if isinstance(error, HarnessError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return f"internal error: {type(error).__name__}: {error} (HARNESS_DEBUG=1 shows where)"
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Name what `word` may have meant: `did you mean 'x'? (one of: ...)`."""
     known = sorted(choices)

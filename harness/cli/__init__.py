@@ -10,7 +10,7 @@ import typer
 
 from harness import __version__
 from harness.cli import bench, data, doctor, run, schema, validate
-from harness.errors import EXIT_FAILURE, HarnessError
+from harness.errors import EXIT_FAILURE, HarnessError, message_of
 
 app = typer.Typer(
     name="harness",
@@ -53,20 +53,11 @@ def main() -> None:
         _leave_quietly()
     except KeyboardInterrupt:
         sys.exit(130)
-    except HarnessError as error:
-        _fail(str(error), error, error.exit_status)
-    except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        _fail(what, error, EXIT_FAILURE)
     except Exception as error:
-        _fail(f"internal error: {type(error).__name__}: {error} (HARNESS_DEBUG=1 shows where)", error, EXIT_FAILURE)
-
-
-def _fail(message: str, error: Exception, exit_status: int) -> None:
-    if os.environ.get("HARNESS_DEBUG"):
-        raise error
-    typer.echo(message, err=True)
-    sys.exit(exit_status)
+        if os.environ.get("HARNESS_DEBUG"):
+            raise
+        typer.echo(message_of(error), err=True)
+        sys.exit(error.exit_status if isinstance(error, HarnessError) else EXIT_FAILURE)
 
 
 def _leave_quietly() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,15 @@ def _read(files: list[Path]) -> list[Scenario]:
     return scenarios
 
 
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise InputError(f"--output {folder}: {error.strerror}; expected a folder that can be written") from None
+
+
 def run(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Scenario files (YAML).", show_default=False)],
     output: Annotated[
@@ -54,10 +64,7 @@ def run(
     prepared = prepare(scenarios)
     names = {scenario.name for scenario in scenarios}
     folder = output or OUTPUT / (names.pop() if len(names) == 1 else "suite")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--output {folder}: {error.strerror}; expected a folder that can be written") from None
+    _make_writable(folder)
     with make_progress(len(prepared)) as progress:
         documents = run_suite(prepared, progress, jobs or len(os.sched_getaffinity(0)), folder)
     write_results(folder, documents)

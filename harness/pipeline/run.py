@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from harness.engine.job import Job
 from harness.engine.request import RunRequest, SampleStore
 from harness.engine.twin import TwinRun, float_of_bits, run_twin
 from harness.engine.worker import run_isolated
-from harness.errors import EngineError, HarnessError
+from harness.errors import EngineError, HarnessError, message_of
 from harness.model import LayerWeights, fold_batch_norm, write_weights
 from harness.pipeline.agreement import check_agreement
 from harness.pipeline.calibration import calibrate
@@ -85,12 +86,17 @@ class Runner:
         self._once = Once()
 
     def run(self, prepared: PreparedRun) -> Document:
-        """Return the document of a run; what goes wrong makes it a failed one with its reason."""
+        """Return the document of a run; what goes wrong makes it a failed one with its reason.
+
+        With HARNESS_DEBUG set, what no one expected to go wrong is raised with its traceback.
+        """
         work = _Work(prepared)
         try:
             document = self._run(work)
-        except HarnessError as error:
-            document = Document(status="failed", reason=str(error), **self._identity(work))
+        except Exception as error:
+            if os.environ.get("HARNESS_DEBUG") and not isinstance(error, HarnessError):
+                raise
+            document = Document(status="failed", reason=message_of(error), **self._identity(work))
         self._observer.finished(document)
         return document
 
