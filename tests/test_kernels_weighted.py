@@ -30,6 +30,12 @@ from harness.plan.tensor import ELEMENT_BYTES
 
 EXAMPLES = 300
 
+SCRATCH = {
+    "conv2d": ("forward_scratch", "gradient_scratch", "error_scratch"),
+    "depthwise_conv2d": (),
+    "dense": ("error_scratch",),
+}
+
 
 def layer_params(call: Call, layer: Weighted, **members):
     """Place the struct of the layer; members that the kernel does not use are empty."""
@@ -37,7 +43,8 @@ def layer_params(call: Call, layer: Weighted, **members):
     optional = {"activation": "none", "input_activation": "none", "structures": 0, **members}
     for member in ("activation", "input_activation"):
         optional[member] = ACTIVATIONS.index(optional[member])
-    return call.struct(layer.kind, **{**layer.numbers, **unused, **optional})
+    scratch = {member: {"data": 0, "bytes": 0} for member in SCRATCH[layer.kind]}
+    return call.struct(layer.kind, **{**layer.numbers, **unused, **scratch, **optional})
 
 
 def structures_params(call: Call, layer: Weighted, chosen, **members):
