@@ -10,12 +10,16 @@ from reference.affine import Quant
 
 NOTHING: dict[str, Any] = {"data": 0, "quant": 0, "elements": 0}
 
-STEP: dict[str, Any] = {
-    "training": True, "backward_ends": False, "label": 0, "loss": 0.0, "correct": False, "policy": 0, "ratio_form": 0,
-    "optimizer": 0, "rounding": 0, "batch_size": 1, "trained_layers": 1, "learning_rate": 0.0, "min_ratio": 1.0,
-    "max_ratio": 1.0, "momentum": 0.0, "range_smoothing": 0.0, "weight_smoothing": 0.0, "weight_slack": 0.0,
-    "shared": 0,
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "step": {
+        "training": True, "backward_ends": False, "label": 0, "loss": 0.0, "correct": False, "policy": 0,
+        "ratio_form": 0, "optimizer": 0, "rounding": 0, "batch_size": 1, "trained_layers": 1, "learning_rate": 0.0,
+        "min_ratio": 1.0, "max_ratio": 1.0, "momentum": 0.0, "range_smoothing": 0.0, "weight_smoothing": 1.0,
+        "weight_slack": 0.0,
+    },
+    "structures": {"velocity": 0, "bias_velocity": 0, "layers_behind": 0},
 }  # fmt: skip
+"""Members that a test need not give, by struct."""
 
 
 class Placed:
@@ -55,7 +59,7 @@ class Call:
         return Placed(self, array)
 
     def struct(self, name: str, **values: Any) -> PlacedStruct:
-        return PlacedStruct(self, name, values)
+        return PlacedStruct(self, name, {**DEFAULTS.get(name, {}), **values})
 
     def quant(self, quant: Quant) -> PlacedStruct:
         return self.struct("quant", **{name: getattr(quant, name) for name in vars(quant)})
@@ -66,8 +70,11 @@ class Call:
             return NOTHING
         return {"data": data.address, "quant": quant.address if quant else 0, "elements": data.value.size}
 
-    def run(self, function: str, params: PlacedStruct, **step: Any) -> dict[str, Any]:
-        """Call `function` and return the members of struct step afterwards."""
-        placed = self.struct("step", **{**STEP, **step})
+    def run(
+        self, function: str, params: PlacedStruct, *, random: int = 1, loss_max: float = 0.0, **step: Any
+    ) -> dict[str, Any]:
+        """Call `function` and return the members of struct step afterwards; `shared` has those of struct shared."""
+        shared = self.struct("shared", random=random, loss_max=loss_max)
+        placed = self.struct("step", **{"shared": shared.address, **step})
         self.memory.call(function, params.address, placed.address)
-        return placed.value
+        return {**placed.value, "shared": shared.value}

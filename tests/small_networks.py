@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from reference.training import Layer, boundary_names
+from reference.training import Layer
 
 from harness.engine.request import SampleStore
 from harness.model import Conv2d, Dense, Flatten, LayerSpec, LayerWeights, MaxPool2d, Network
-from harness.plan import Ranges
 
 Span = tuple[float, float]
 
@@ -60,22 +59,13 @@ def reference_layer(spec: LayerSpec) -> Layer:
 
 @dataclass(frozen=True)
 class Task:
-    """A network with float32 weights, ranges of its boundaries and a store of samples."""
+    """A network with float32 weights, ranges by the names of tensors and a store of samples."""
 
     network: Network
     weights: tuple[LayerWeights | None, ...]
     input_range: Span
-    activations: dict[int, Span]
-    errors: dict[int, Span]
+    ranges: dict[str, Span]
     store: SampleStore
-
-    @property
-    def ranges(self) -> Ranges:
-        """Return the ranges by the names that a plan gives the tensors."""
-        names = boundary_names([layer.type for layer in self.network.layers])
-        # A flattened value has the range of the one before.
-        named = {names[boundary]: span for boundary, span in reversed(self.activations.items())}
-        return named | {f"error_of_{names[boundary]}": span for boundary, span in self.errors.items()}
 
     def samples(self, steps: int) -> list[tuple[np.ndarray, int]]:
         store = self.store
@@ -110,16 +100,14 @@ def make_task(net: Network, seed: int, *, train: int = 24, test: int = 8, steps:
         low = float(generator.choice([0.0, -1.0, -generator.uniform(0, 1)])) * width
         return low, low + width
 
-    activations, errors = {}, {}
-    for boundary in range(1, len(net.layers) + 1):
-        layer = net.layers[boundary - 1]
-        relu = getattr(layer, "activation", "none") == "relu"
-        activations[boundary] = (0.0, 2.0) if relu else (-float(generator.uniform(0.5, 2)), 2.0)
-    for boundary in range(len(net.layers), 0, -1):
-        consumer = net.layers[boundary] if boundary < len(net.layers) else None
-        # Pooling and flattening keep the quantization of the error.
-        shared = isinstance(consumer, MaxPool2d | Flatten)
-        errors[boundary] = errors[boundary + 1] if shared else span(float(generator.uniform(0.3, 1.5)))
+    ranges: dict[str, Span] = {}
+    for index in reversed(range(len(net.layers))):
+        relu = getattr(net.layers[index], "activation", "none") == "relu"
+        ranges[f"output{index}"] = (0.0, 2.0) if relu else (-float(generator.uniform(0.5, 2)), 2.0)
+        consumer = net.layers[index + 1] if index + 1 < len(net.layers) else None
+        # Pooling keeps the quantization of the error.
+        pooled = ranges.get(f"error_of_output{index + 1}") if isinstance(consumer, MaxPool2d) else None
+        ranges[f"error_of_output{index}"] = pooled or span(float(generator.uniform(0.3, 1.5)))
     input_range = span(1.0)
     scale = np.float32(1 / 255)
     labels = generator.integers(0, classes, train + test).astype(np.uint8)
@@ -131,8 +119,7 @@ def make_task(net: Network, seed: int, *, train: int = 24, test: int = 8, steps:
         net,
         random_weights(net, generator),
         input_range,
-        activations,
-        errors,
+        ranges,
         SampleStore(
             samples[:train],
             labels[:train],

@@ -8,15 +8,20 @@ from hypothesis import strategies as st
 from kernel_call import NOTHING, Call
 from kernel_cases import bounded, bytes_like, call_on, on_every_machine, quant, seeds
 from reference.affine import F
+from reference.generator import Generator
 from reference.selection import Policy, granted, largest, select_u8
 
-from harness.engine.request import POLICIES
+from harness.engine.request import POLICIES, RATIO_FORMS
 
 EXAMPLES = 300
 
+RELATIVE_LOSS = F(0.75)
+SEED = 12345
+
 policies = st.builds(
-    lambda name, low, high: Policy(name, F(min(low, high)), F(max(low, high))),
+    lambda name, form, low, high: Policy(name, F(min(low, high)), F(max(low, high)), form),
     st.sampled_from(sorted(POLICIES)),
+    st.sampled_from(RATIO_FORMS),
     st.sampled_from([1e-6, 0.1, 1 / 3, 0.5, 0.7, 1.0]),
     st.sampled_from([0.1, 0.5, 0.999, 1.0]),
 )
@@ -46,7 +51,11 @@ def select(call: Call, suffix: str, policy: Policy, error: np.ndarray, error_qua
     call.run(
         f"select_structures_{suffix}",
         structures,
-        policy=POLICIES[policy.name],
+        policy=POLICIES.index(policy.name),
+        ratio_form=RATIO_FORMS.index(policy.form),
+        loss=RELATIVE_LOSS * F(4),
+        loss_max=4.0,
+        random=SEED,
         min_ratio=policy.min_ratio,
         max_ratio=policy.max_ratio,
     )
@@ -66,7 +75,9 @@ def test_u8_chooses_what_the_reference_chooses(machine, positions, count, seed, 
     error_quant = quant(generator)
     error_max = F(generator.choice([0, error_quant.scale * generator.uniform(0, 128)]))
     chosen, new_max = select(call_on(machine), "u8", policy, error, error_quant, error_max)
-    expected, expected_max = select_u8(policy, error_quant.centered(error), error_quant.scale, error_max)
+    expected, expected_max = select_u8(
+        policy, error_quant.centered(error), error_quant.scale, error_max, RELATIVE_LOSS, Generator(SEED)
+    )
     assert chosen.tolist() == expected.tolist()
     assert new_max == expected_max
 
@@ -81,10 +92,12 @@ def test_f32_chooses_the_largest_sums_of_magnitudes(machine, positions, count, s
     error_max = F(generator.choice([0, generator.uniform(0, 3)]))
     chosen, new_max = select(call_on(machine), "f32", policy, error, None, error_max)
     magnitudes = np.abs(error).sum(axis=0)
-    if policy.name == "full":
+    if policy.name in ("full", "last-layers"):
         assert chosen.tolist() == list(range(count))
         return
-    number, expected_max = granted(policy, count, F(magnitudes.sum()) / F(error.size), error_max)
+    number, expected_max = granted(policy, count, F(magnitudes.sum()) / F(error.size), error_max, RELATIVE_LOSS)
+    if policy.name == "random" and number < count:
+        magnitudes = Generator(SEED).numbers(count)
     assert chosen.tolist() == largest(magnitudes, number).tolist()
     assert new_max == expected_max
 

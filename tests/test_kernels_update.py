@@ -10,13 +10,33 @@ from hypothesis import strategies as st
 from kernel_call import Call
 from kernel_cases import bounded, bytes_like, call_on, on_every_machine, quant, seeds
 from reference.affine import F, Quant
-from reference.update import change_bias_unit, update_bias, update_weights
+from reference.generator import Generator
+from reference.update import Descent, change_bias_unit, update_bias, update_weights
+
+from harness.engine.request import OPTIMIZERS
 
 EXAMPLES = 300
 
 shapes = st.tuples(st.integers(1, 12), st.integers(1, 40))
 rates = st.sampled_from([0.0, 1e-4, 0.01, 0.3, 3.0])
-slacks = st.sampled_from([0.0, 0.1, 0.5, 0.99])
+
+
+descents = st.builds(
+    lambda optimizer, rate, momentum, smoothing, slack, stochastic: Descent(
+        F(rate), optimizer, F(momentum), F(smoothing), F(slack), stochastic
+    ),
+    st.sampled_from(OPTIMIZERS),
+    st.sampled_from([0.0, 1e-4, 0.01, 0.3, 3.0]),
+    st.sampled_from([0.0, 0.5, 0.9]),
+    st.sampled_from([0.1, 0.7, 1.0]),
+    st.sampled_from([0.0, 0.1, 0.5, 0.99]),
+    st.booleans(),
+)
+SEED = 4711
+
+
+def floats(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return (generator.normal(size=shape) * 10 ** generator.uniform(-6, 2)).astype(np.float32)
 
 
 def weight_range(generator: np.random.Generator) -> Quant:
@@ -24,7 +44,10 @@ def weight_range(generator: np.random.Generator) -> Quant:
     return Quant.covering(*(float(generator.choice([1e-4, 1, 30])) * np.array([low, high])))
 
 
-def structures(call: Call, weights, weight_quant, bias, error_quant, gradient, bias_gradient, touched, unit):
+def structures(
+    call: Call, weights, weight_quant, bias, error_quant, gradient, bias_gradient, touched, unit,
+    velocities=None, input_quant=None,
+):  # fmt: skip
     """Place what an update changes; return the struct and the parts by name."""
     count, elements = weights.shape
     parts = {
@@ -37,6 +60,8 @@ def structures(call: Call, weights, weight_quant, bias, error_quant, gradient, b
     }
     if weight_quant:
         parts["quant"] = call.quant(weight_quant)
+    if velocities:
+        parts |= {"velocity": call.array(velocities[0]), "bias_velocity": call.array(velocities[1])}
     error = call.array(np.zeros(count, dtype=np.uint8))
     params = call.struct(
         "structures",
@@ -45,7 +70,9 @@ def structures(call: Call, weights, weight_quant, bias, error_quant, gradient, b
         positions=1,
         weights=call.tensor(parts["weights"], parts.get("quant")),
         bias=call.tensor(parts["bias"]),
-        input=0,
+        input=call.quant(input_quant).address if input_quant else 0,
+        velocity=parts["velocity"].address if velocities else 0,
+        bias_velocity=parts["bias_velocity"].address if velocities else 0,
         output_error=call.tensor(error, call.quant(error_quant) if error_quant else None),
         gradient=parts["gradient"].address,
         bias_gradient=parts["bias_gradient"].address,
@@ -59,8 +86,8 @@ def structures(call: Call, weights, weight_quant, bias, error_quant, gradient, b
 
 @on_every_machine
 @bounded(EXAMPLES)
-@given(shape=shapes, seed=seeds, rate=rates, slack=slacks, batch_size=st.integers(1, 300))
-def test_u8_equals_the_reference(machine, shape, seed, rate, slack, batch_size):
+@given(shape=shapes, seed=seeds, descent=descents, batch_size=st.integers(1, 300))
+def test_u8_equals_the_reference(machine, shape, seed, descent, batch_size):
     generator = np.random.default_rng(seed)
     size = int(10 ** generator.uniform(0, 9.3))
     weights, weight_quant = bytes_like(generator, shape), weight_range(generator)
@@ -73,16 +100,43 @@ def test_u8_equals_the_reference(machine, shape, seed, rate, slack, batch_size):
     gradient[touched == 0] = 0
     bias_gradient[touched == 0] = 0
     error_quant, unit = quant(generator), F(10 ** generator.uniform(-8, 0))
+    input_quant = quant(generator)
+    velocity, bias_velocity = floats(generator, shape), floats(generator, (shape[0],))
 
     call = call_on(machine)
-    params, parts = structures(call, weights, weight_quant, bias, error_quant, gradient, bias_gradient, touched, unit)
-    call.run("update_structures_u8", params, learning_rate=rate, weight_slack=slack, batch_size=batch_size)
+    plain = descent.optimizer == "standardized"
+    velocities = None if plain else (velocity, bias_velocity)
+    params, parts = structures(
+        call, weights, weight_quant, bias, error_quant, gradient, bias_gradient, touched, unit, velocities, input_quant
+    )
+    step = call.run(
+        "update_structures_u8",
+        params,
+        random=SEED,
+        optimizer=OPTIMIZERS.index(descent.optimizer),
+        rounding=int(descent.stochastic),
+        batch_size=batch_size,
+        learning_rate=descent.learning_rate,
+        momentum=descent.momentum,
+        weight_smoothing=descent.weight_smoothing,
+        weight_slack=descent.slack,
+    )
 
-    expected, expected_quant = update_weights(weights, weight_quant, gradient, touched, F(rate), F(slack))
+    numbers = Generator(SEED)
+    gradient_unit = input_quant.scale * error_quant.scale
+    expected, expected_quant, expected_velocity = update_weights(
+        weights, weight_quant, gradient, velocity, touched, descent, gradient_unit, batch_size, numbers
+    )
     np.testing.assert_array_equal(parts["weights"].value, expected)
     assert parts["quant"].value == call.quant(expected_quant).value
-    expected_bias = update_bias(bias, bias_gradient, touched, F(rate), error_quant.scale, batch_size, unit)
+    expected_bias, expected_bias_velocity = update_bias(
+        bias, bias_gradient, bias_velocity, touched, descent, error_quant.scale, batch_size, unit
+    )
     np.testing.assert_array_equal(parts["bias"].value, expected_bias)
+    if not plain:
+        np.testing.assert_array_equal(parts["velocity"].value, expected_velocity)
+        np.testing.assert_array_equal(parts["bias_velocity"].value, expected_bias_velocity)
+    assert step["shared"]["random"] == numbers.state
     for name in ("gradient", "bias_gradient", "touched"):
         assert not parts[name].value.any(), name
 

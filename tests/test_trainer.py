@@ -9,10 +9,11 @@ import pytest
 from reference.affine import F
 from reference.selection import Policy
 from reference.training import QuantizedTraining, Settings
+from reference.update import Descent
 from small_networks import NETWORKS, Task, make_task, reference_layer
 from small_twins import twin
 
-from harness.engine.request import RunRequest
+from harness.engine.request import OPTIMIZERS, POLICIES, RATIO_FORMS, RunRequest
 from harness.engine.twin import run_twin
 from harness.errors import AgreementError
 from harness.model import LayerWeights
@@ -32,7 +33,8 @@ def state_bytes(plan: Plan, tensors: dict[str, bytes]) -> bytes:
             data = left.pop(tensor.name)
             assert len(data) == tensor.size_bytes, tensor.name
             state[plan.offsets[tensor] : plan.offsets[tensor] + len(data)] = data
-    assert not left
+    # Without momentum nobody needs velocities.
+    assert all("velocity" in name for name in left)
     return bytes(state)
 
 
@@ -51,7 +53,14 @@ def check(
 
     `deployed` is what the twin gets when it is not `task`.
     """
-    plan = make_plan(task.network, "uint8", trained, tracked_activations=activations, tracked_errors=errors)
+    plan = make_plan(
+        task.network,
+        "uint8",
+        trained,
+        tracked_activations=activations,
+        tracked_errors=errors,
+        velocities=run.optimizer != "standardized",
+    )
     deployment = deploy(plan, (deployed or task).weights, Affine.of_range(*task.input_range), task.ranges)
     executable = twin(plan, deployment, folder, sanitized=sanitized)
     seen = run_twin(executable, run, task.store.pack(), timeout_s=60)
@@ -60,14 +69,20 @@ def check(
         task.network.shapes(),
         [None if drawn is None else (drawn.weights, drawn.bias) for drawn in task.weights],
         task.input_range,
-        task.activations,
-        task.errors,
+        task.ranges,
         plan.trained_layers,
         Settings(
-            Policy(run.policy, F(run.min_ratio), F(run.max_ratio)),
-            F(run.learning_rate),
+            Policy(run.policy, F(run.min_ratio), F(run.max_ratio), run.ratio_form),
+            Descent(
+                F(run.learning_rate),
+                run.optimizer,
+                F(run.momentum),
+                F(run.weight_smoothing),
+                F(run.weight_slack),
+                run.rounding == "stochastic",
+            ),
             F(run.range_smoothing),
-            F(run.weight_slack),
+            run.seed,
         ),
         tracked_activations=activations,
         tracked_errors=errors,
@@ -98,7 +113,7 @@ def test_every_trained_suffix_of_every_network_equals_the_reference(net, trained
 
 
 @pytest.mark.parametrize(("activations", "errors"), list(itertools.product((True, False), repeat=2)))
-@pytest.mark.parametrize("policy", ["full", "static", "dynamic"])
+@pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_and_choice_of_ranges_equals_the_reference(policy, activations, errors, tmp_path):
     task = make_task(NETWORKS["overlapping-pools"], seed=7)
     records = check(task, request(policy=policy), tmp_path, activations=activations, errors=errors)
@@ -115,6 +130,8 @@ def test_every_policy_and_choice_of_ranges_equals_the_reference(policy, activati
         {"learning_rate": 0.0},
         {"min_ratio": 1e-6, "max_ratio": 0.5},
         {"min_ratio": 0.5, "policy": "static"},
+        {"weight_smoothing": 0.1},
+        {"weight_smoothing": 0.5, "weight_slack": 0.2, "rounding": "stochastic"},
         {"range_smoothing": 1.0},
         {"range_smoothing": 0.0},
         {"batch_size": 1},
@@ -128,6 +145,30 @@ def test_every_policy_and_choice_of_ranges_equals_the_reference(policy, activati
 @pytest.mark.parametrize("name", ["conv-pool", "strided"])
 def test_every_setting_equals_the_reference(changes, name, tmp_path):
     check(make_task(NETWORKS[name], seed=3), request(**changes), tmp_path)
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_and_rounding_equals_the_reference(optimizer, rounding, tmp_path):
+    rate = {"standardized": 0.02, "momentum": 20.0, "momentum-qas": 0.001}[optimizer]
+    changes = {"optimizer": optimizer, "rounding": rounding, "learning_rate": rate, "momentum": 0.9, "seed": 77}
+    check(make_task(NETWORKS["strided"], seed=4), request(**changes, steps=40, record_steps=40), tmp_path)
+
+
+@pytest.mark.parametrize("form", RATIO_FORMS)
+@pytest.mark.parametrize("min_ratio", [0.0, 0.3])
+def test_every_form_of_the_dynamic_ratio_equals_the_reference(form, min_ratio, tmp_path):
+    run = request(ratio_form=form, min_ratio=min_ratio, steps=30, record_steps=30)
+    records = check(make_task(NETWORKS["overlapping-pools"], seed=7), run, tmp_path)
+    assert len({tuple(record["k"]) for record in records if record["r"] == "step"}) > 1
+
+
+@pytest.mark.parametrize("min_ratio", [0.1, 0.4, 0.7, 1.0])
+def test_the_last_layers_alone_are_trained(min_ratio, tmp_path):
+    run = request(policy="last-layers", min_ratio=min_ratio)
+    records = check(make_task(NETWORKS["overlapping-pools"], seed=6), run, tmp_path)
+    counts = next(record["k"] for record in records if record["r"] == "step")
+    assert sum(count > 0 for count in counts) == max(int(min_ratio * 4), 1)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -11,6 +11,8 @@ import numpy as np
 F = np.float32
 
 ZERO = F(0)
+HALF = F(0.5)
+ONE = F(1)
 
 BIAS_LIMIT = 1 << 30
 SMALLEST_WIDTH = F(1e-6)
@@ -62,9 +64,9 @@ class Quant:
     def real(self, q: np.ndarray) -> np.ndarray:
         return self.centered(q).astype(F) * self.scale
 
-    def quantized(self, values: np.ndarray) -> np.ndarray:
-        """Return float32 `values` as uint8, rounded half up."""
-        q = values * (F(1) / self.scale) + (F(self.zero_point) + F(0.5))
+    def quantized(self, values: np.ndarray, offset: np.ndarray | np.float32 = HALF) -> np.ndarray:
+        """Return float32 `values` as uint8: rounded half up, or down after adding random offsets of 0 to 1."""
+        q = values * (F(1) / self.scale) + (F(self.zero_point) + offset)
         return np.clip(np.floor(q), 0, 255).astype(np.uint8)
 
     def pack(self) -> bytes:

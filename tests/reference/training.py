@@ -11,9 +11,10 @@ import numpy as np
 
 from reference import layers
 from reference.affine import ZERO, F, Quant, requantize, saturated
+from reference.generator import Generator
 from reference.loss import Loss, softmax_cross_entropy
 from reference.selection import Policy, select_u8
-from reference.update import change_bias_unit, update_bias, update_weights
+from reference.update import Descent, change_bias_unit, update_bias, update_weights
 
 Range = tuple[float, float]
 Pair = tuple[int, int]
@@ -42,11 +43,15 @@ class Parameters:
     gradient: np.ndarray = field(init=False)
     bias_gradient: np.ndarray = field(init=False)
     touched: np.ndarray = field(init=False)
+    velocity: np.ndarray = field(init=False)
+    bias_velocity: np.ndarray = field(init=False)
     error_max: np.float32 = ZERO
     selected: int = 0
 
     def __post_init__(self) -> None:
         self.forget_gradients()
+        self.velocity = np.zeros(self.weights.shape, dtype=np.float32)
+        self.bias_velocity = np.zeros(len(self.bias), dtype=np.float32)
 
     def forget_gradients(self) -> None:
         self.gradient = np.zeros(self.weights.shape, dtype=np.int32)
@@ -56,15 +61,12 @@ class Parameters:
 
 @dataclass
 class Settings:
-    """Hyper-parameters; ratios, rates and slack as float32."""
+    """Hyper-parameters; `smoothing` is that of the tracked ranges, `seed` that of all random numbers."""
 
     policy: Policy
-    learning_rate: np.float32
+    descent: Descent
     smoothing: np.float32
-    slack: np.float32
-
-
-SEED = 1
+    seed: int = 1
 
 
 def bits(value: np.float32) -> int:
@@ -79,20 +81,12 @@ def checksum(state: bytes) -> int:
     return value
 
 
-def boundary_names(kinds: Sequence[str]) -> list[str]:
-    """Return the name that a plan gives the value at each layer boundary; a flattened value is the one before."""
-    names = ["input"]
-    for i, kind in enumerate(kinds):
-        names.append(names[-1] if kind == "flatten" else f"output{i}")
-    return names
-
-
 class QuantizedTraining:
     """A network in training.
 
     `specs` are the layers, `shapes` the shapes between them, `weights` the float32
-    (weights, bias) of each layer or None, `activations` and `errors` the calibrated ranges by boundary (0 is the
-    input). The last `trained_layers` layers with weights are trained.
+    (weights, bias) of each layer or None, `ranges` the calibrated ranges by name: `output3` is what layer 3 gives,
+    `error_of_output3` its error. The last `trained_layers` layers with weights are trained.
     """
 
     def __init__(
@@ -101,8 +95,7 @@ class QuantizedTraining:
         shapes: Sequence[tuple[int, ...]],
         weights: Sequence[tuple[np.ndarray, np.ndarray] | None],
         input_range: Range,
-        activations: Mapping[int, Range],
-        errors: Mapping[int, Range],
+        ranges: Mapping[str, Range],
         trained_layers: int,
         settings: Settings,
         *,
@@ -110,39 +103,46 @@ class QuantizedTraining:
         tracked_errors: bool,
     ) -> None:
         self.specs, self.shapes, self.settings = specs, shapes, settings
-        self.names = boundary_names([spec.kind for spec in specs])
-        self.loss_max = F(0)
         self.first = [i for i, drawn in enumerate(weights) if drawn is not None][-trained_layers]
+        self.generator = Generator(settings.seed)
+        self.loss_max = ZERO
         self.quants: dict[str, Quant] = {}
-        self.activation_quants = self._activation_quants(input_range, activations, tracked_activations)
-        self.error_quants = self._error_quants(errors, tracked_errors)
+        self.activation_quants = self._activation_quants(input_range, ranges, tracked_activations)
+        self.error_quants = self._error_quants(ranges, tracked_errors)
         self.parameters: dict[int, Parameters] = {}
         for i, drawn in enumerate(weights):
             if drawn is not None:
                 self.parameters[i] = self._deployed(i, *drawn)
 
-    def _activation_quants(self, input_range: Range, ranges: Mapping[int, Range], tracked: bool) -> list[Quant]:
+    def _activation_quants(self, input_range: Range, ranges: Mapping[str, Range], tracked: bool) -> list[Quant]:
         quants = [Quant.covering(*input_range)]
         for i, spec in enumerate(self.specs, start=1):
             if spec.kind in ("max_pool2d", "flatten"):
                 quants.append(quants[-1])
                 continue
             follows = tracked and i > self.first
-            quants.append(Quant.covering(*ranges[i], tracked=follows))
+            quants.append(Quant.covering(*ranges[f"output{i - 1}"], tracked=follows))
             if follows:
-                self.quants[f"{self.names[i]}_quant"] = quants[-1]
+                self.quants[f"output{i - 1}_quant"] = quants[-1]
         return quants
 
-    def _error_quants(self, ranges: Mapping[int, Range], tracked: bool) -> dict[int, Quant]:
+    def _error_quants(self, ranges: Mapping[str, Range], tracked: bool) -> dict[int, Quant]:
         quants: dict[int, Quant] = {}
         for i in range(len(self.specs), self.first, -1):
             if i < len(self.specs) and self.specs[i].kind in ("max_pool2d", "flatten"):
                 quants[i] = quants[i + 1]
                 continue
-            quants[i] = Quant.covering(*(ranges[i] if tracked else (-1.0, 1.0)), tracked=tracked)
+            name = f"error_of_{self._name(i)}"
+            quants[i] = Quant.covering(*(ranges[name] if tracked else (-1.0, 1.0)), tracked=tracked)
             if tracked:
-                self.quants[f"error_of_{self.names[i]}_quant"] = quants[i]
+                self.quants[f"{name}_quant"] = quants[i]
         return quants
+
+    def _name(self, boundary: int) -> str:
+        """Name the value at a boundary by the layer that computes it; flattening does not."""
+        while self.specs[boundary - 1].kind == "flatten":
+            boundary -= 1
+        return f"output{boundary - 1}" if boundary else "input"
 
     def _deployed(self, i: int, weights: np.ndarray, bias: np.ndarray) -> Parameters:
         quant = Quant.covering(weights.min(), weights.max())
@@ -192,15 +192,26 @@ class QuantizedTraining:
         values, winners = self.forward(sample, training=True)
         loss = self.loss(values[-1], label)
         self.loss_max = max(self.loss_max, loss.value)
+        relative_loss = loss.value / self.loss_max if self.loss_max > 0 else ZERO
+        for own in self.parameters.values():
+            own.selected = 0
         quant = self.error_quants[len(self.specs)]
         error = quant.quantized(loss.gradient).reshape(self.shapes[-1])
         if quant.tracked:
             quant.see(loss.gradient)
-        for i in range(len(self.specs) - 1, self.first - 1, -1):
-            error = self._backward(i, values[i], error, winners.get(i))
+        trained = [i for i in self.parameters if i >= self.first]
+        last = trained[0]
+        if self.settings.policy.name == "last-layers":
+            layers_trained = int(self.settings.policy.min_ratio * F(len(trained)))
+            last = trained[-max(layers_trained, 1)]
+        for i in range(len(self.specs) - 1, last - 1, -1):
+            # What lies before the last trained layers gets no error either, though its input does.
+            error = self._backward(i, values[i], error, winners.get(i), relative_loss)
         return loss
 
-    def _backward(self, i: int, x: np.ndarray, error: np.ndarray, winner: np.ndarray | None) -> np.ndarray:
+    def _backward(
+        self, i: int, x: np.ndarray, error: np.ndarray, winner: np.ndarray | None, relative_loss: np.float32
+    ) -> np.ndarray:
         """Accumulate the gradients of layer i and return the error at its input."""
         spec, own = self.specs[i], self.parameters.get(i)
         after = self.error_quants[i + 1]
@@ -213,7 +224,9 @@ class QuantizedTraining:
             sums = layers.max_pool2d_error(e, winner, self.shapes[i], spec.window, spec.stride, limits)
             return (sums + after.zero_point).astype(np.uint8)
         assert own is not None
-        chosen, own.error_max = select_u8(self.settings.policy, e, after.scale, own.error_max)
+        chosen, own.error_max = select_u8(
+            self.settings.policy, e, after.scale, own.error_max, relative_loss, self.generator
+        )
         own.selected = len(chosen)
         skipped = np.ones(len(own.bias), dtype=bool)
         skipped[chosen] = False
@@ -251,15 +264,18 @@ class QuantizedTraining:
         trained = [(i, own) for i, own in self.parameters.items() if own.trained]
         for i, own in trained:
             count = len(own.bias)
-            own.bias = update_bias(
-                own.bias, own.bias_gradient, own.touched, settings.learning_rate,
-                self.error_quants[i + 1].scale, batch_size, own.bias_unit,
+            error_scale, input_scale = self.error_quants[i + 1].scale, self.activation_quants[i].scale
+            own.bias, own.bias_velocity = update_bias(
+                own.bias, own.bias_gradient, own.bias_velocity, own.touched, settings.descent, error_scale, batch_size,
+                own.bias_unit,
             )  # fmt: skip
-            rows, own.quant = update_weights(
-                own.weights.reshape(count, -1), own.quant, own.gradient.reshape(count, -1), own.touched,
-                settings.learning_rate, settings.slack,
+            rows = (part.reshape(count, -1) for part in (own.weights, own.gradient, own.velocity))
+            weights, gradient, velocity = rows
+            weights, own.quant, velocity = update_weights(
+                weights, own.quant, gradient, velocity, own.touched, settings.descent, input_scale * error_scale,
+                batch_size, self.generator,
             )  # fmt: skip
-            own.weights = rows.reshape(own.weights.shape)
+            own.weights, own.velocity = (part.reshape(own.weights.shape) for part in (weights, velocity))
             own.forget_gradients()
         for quant in self.quants.values():
             quant.follow(settings.smoothing)
@@ -271,7 +287,7 @@ class QuantizedTraining:
     def tensors(self) -> dict[str, bytes]:
         """Return everything that survives a step, by the name it has in a plan."""
         state = {name: quant.pack() for name, quant in self.quants.items()}
-        state["shared"] = struct.pack("<If", SEED, self.loss_max)
+        state["shared"] = struct.pack("<If", self.generator.state, self.loss_max)
         for i, own in self.parameters.items():
             if own.trained:
                 state |= {
@@ -281,6 +297,8 @@ class QuantizedTraining:
                     f"gradient{i}": own.gradient.tobytes(),
                     f"bias_gradient{i}": own.bias_gradient.tobytes(),
                     f"touched{i}": own.touched.tobytes(),
+                    f"velocity{i}": own.velocity.tobytes(),
+                    f"bias_velocity{i}": own.bias_velocity.tobytes(),
                     f"selection{i}": struct.pack("<fIf", own.error_max, own.selected, own.bias_unit),
                 }
         return state
