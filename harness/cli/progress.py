@@ -5,48 +5,120 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
+from rich.text import Text
 
 from harness.pipeline import Stage
 from harness.result import Document
 
 PLAIN_INTERVAL_S = 10.0
 
+Clock = Callable[[], float]
+
 
 def _outcome(document: Document) -> str:
     if document.status == "failed":
         return f"failed: {document.reason}"
     assert document.accuracy is not None
-    return f"ok, accuracy {document.accuracy.test:.1%}"
+    assert document.agreement is not None
+    return f"ok, accuracy {document.accuracy.test:.1%}, {document.agreement.steps_emulated} steps emulated"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people: `8 s`, `2 min 05 s`, `3 h 20 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class _Pace:
+    """How far each run and the suite are, and how long the rest takes at the pace so far."""
+
+    def __init__(self, runs: int, clock: Clock) -> None:
+        self.runs = runs
+        self.finished = 0
+        self._clock = clock
+        self._began = clock()
+        self._entered: dict[str, float] = {}
+
+    @property
+    def elapsed_s(self) -> float:
+        return self._clock() - self._began
+
+    def enter(self, label: str) -> None:
+        """Run `label` enters a stage."""
+        self._entered[label] = self._clock()
+
+    def stage_left_s(self, label: str, done: int, total: int) -> float | None:
+        """Return the seconds until the stage of run `label` ends, None when nothing is done yet."""
+        if done == 0:
+            return None
+        return (self._clock() - self._entered[label]) / done * (total - done)
+
+    def suite_left_s(self) -> float | None:
+        """Return the seconds until the suite ends, None before the first run has, and when all have."""
+        if self.finished in (0, self.runs):
+            return None
+        return self.elapsed_s / self.finished * (self.runs - self.finished)
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f"{duration(seconds)} left"
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+_BAR_WIDTH = 10
+_LEFT_WIDTH = len("1 min 00 s left")
+_BESIDE_LABEL = len("calibrating ") + _BAR_WIDTH + len("1000/5000 steps") + len("0:00:00") + _LEFT_WIDTH + 4
+
+
+def _column(ratio: int | None = None, min_width: int | None = None) -> Column:
+    return Column(ratio=ratio, min_width=min_width, no_wrap=True, overflow="ellipsis")
+
+
+class _LeftColumn(ProgressColumn):
+    """The time left, counted down between reports."""
+
+    max_refresh = 1.0  # a number that changes ten times a second cannot be read
+
+    def render(self, task: Task) -> Text:
+        """Return the text for one bar."""
+        end: float | None = task.fields["end_s"]
+        left = None if end is None else max(end - task.get_time(), 0.0)
+        return Text(_left(left), style="progress.remaining")
 
 
 class TerminalProgress:
     """One bar for the suite and one for each run under way."""
 
-    def __init__(self, runs: int) -> None:
-        """Expect `runs` runs."""
+    def __init__(self, runs: int, console: Console | None = None, clock: Clock = time.monotonic) -> None:
+        """Expect `runs` runs; draw on `console`, standard error if None. `clock` gives seconds."""
+        self._pace = _Pace(runs, clock)
+        self._clock = clock
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False, table_column=_column(ratio=1)),
+            BarColumn(bar_width=_BAR_WIDTH),
+            TextColumn("{task.fields[count]}", justify="right", table_column=_column()),
             TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
+            _LeftColumn(table_column=_column(min_width=_LEFT_WIDTH)),
+            console=console or Console(stderr=True),
+            get_time=clock,
             transient=False,
+            expand=True,
         )
-        self._suite = self._progress.add_task("runs", total=runs)
+        self._suite = self._progress.add_task("all runs", total=runs, count=f"0/{runs} runs", end_s=None)
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
@@ -57,20 +129,40 @@ class TerminalProgress:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        for task in self._tasks.values():
+            self._progress.remove_task(task)  # what is cut off leaves no bar behind
         self._progress.stop()
+
+    def _ends_in(self, seconds: float | None) -> float | None:
+        return None if seconds is None else self._clock() + seconds
 
     def stage(self, label: str, stage: Stage) -> None:
         """Show what a run is doing."""
         with self._lock:
+            self._pace.enter(label)
             if label not in self._tasks:
-                self._tasks[label] = self._progress.add_task(label, total=None)
-            self._progress.reset(self._tasks[label], description=f"{label}: {stage}", total=None)
+                self._tasks[label] = self._progress.add_task(label, total=None, count="", end_s=None)
+            self._progress.reset(
+                self._tasks[label], description=self._description(label, stage), total=None, count="", end_s=None
+            )
+
+    def _description(self, label: str, stage: Stage) -> str:
+        """Return what fits the line: the end of a label tells runs apart, its beginning is the same for all."""
+        room = max(self._progress.console.width - _BESIDE_LABEL, 12)
+        shown = label if len(label) <= room else "…" + label[1 - room :]
+        return f"{stage.partition(' ')[0]} {shown}"
 
     def steps(self, label: str, done: int, total: int) -> None:
         """Move the bar of a run."""
         with self._lock:
             if label in self._tasks:
-                self._progress.update(self._tasks[label], completed=done, total=total)
+                self._progress.update(
+                    self._tasks[label],
+                    completed=done,
+                    total=total,
+                    count=f"{done}/{total} steps",
+                    end_s=self._ends_in(self._pace.stage_left_s(label, done, total)),
+                )
 
     def finished(self, document: Document) -> None:
         """Drop the bar of a run; say so when it failed."""
@@ -78,19 +170,25 @@ class TerminalProgress:
             task = self._tasks.pop(document.run.label, None)
             if task is not None:
                 self._progress.remove_task(task)
-            self._progress.advance(self._suite)
+            self._pace.finished += 1
+            self._progress.update(
+                self._suite,
+                completed=self._pace.finished,
+                count=f"{self._pace.finished}/{self._pace.runs} runs",
+                end_s=self._ends_in(self._pace.suite_left_s()),
+            )
         if document.status == "failed":
-            self._progress.console.print(f"{document.run.label}: {_outcome(document)}", markup=False)
+            self._progress.console.print(f"{document.run.label}: {_outcome(document)}", markup=False, highlight=False)
 
 
 class PlainProgress:
     """A line when a run enters a stage or ends, and now and then how far it is."""
 
-    def __init__(self, runs: int) -> None:
-        """Expect `runs` runs."""
-        self._runs = runs
-        self._done = 0
-        self._began = time.monotonic()
+    def __init__(self, runs: int, stream: TextIO | None = None, clock: Clock = time.monotonic) -> None:
+        """Expect `runs` runs; write to `stream`, standard error if None. `clock` gives seconds."""
+        self._pace = _Pace(runs, clock)
+        self._stream = stream or sys.stderr
+        self._clock = clock
         self._told: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -103,30 +201,30 @@ class PlainProgress:
         return
 
     def _say(self, text: str) -> None:
-        sys.stderr.write(f"[{time.monotonic() - self._began:6.1f} s] {text}\n")
-        sys.stderr.flush()
+        self._stream.write(f"[{self._pace.elapsed_s:6.1f} s] {text}\n")
+        self._stream.flush()
 
     def stage(self, label: str, stage: Stage) -> None:
         """Write what a run is doing."""
         with self._lock:
-            self._told[label] = time.monotonic()
+            self._pace.enter(label)
+            self._told[label] = self._clock()
             self._say(f"{label}: {stage}")
 
     def steps(self, label: str, done: int, total: int) -> None:
         """Write how far a run is, at most every few seconds."""
         with self._lock:
-            if time.monotonic() - self._told.get(label, 0.0) >= PLAIN_INTERVAL_S:
-                self._told[label] = time.monotonic()
-                self._say(f"{label}: {done} of {total} steps")
+            if self._clock() - self._told[label] >= PLAIN_INTERVAL_S:
+                self._told[label] = self._clock()
+                left = _left(self._pace.stage_left_s(label, done, total))
+                self._say(_joined(f"{label}: {done} of {total} steps", left))
 
     def finished(self, document: Document) -> None:
         """Write how a run ended, and the time left at the pace so far."""
         with self._lock:
-            self._done += 1
-            left = (time.monotonic() - self._began) / self._done * (self._runs - self._done)
-            self._say(
-                f"{document.run.label}: {_outcome(document)} ({self._done} of {self._runs}, about {left:.0f} s left)"
-            )
+            self._pace.finished += 1
+            progress = _joined(f"{self._pace.finished} of {self._pace.runs} runs", _left(self._pace.suite_left_s()))
+            self._say(f"{document.run.label}: {_outcome(document)} ({progress})")
 
 
 def make_progress(runs: int) -> TerminalProgress | PlainProgress:
