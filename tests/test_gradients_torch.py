@@ -91,7 +91,7 @@ def test_a_wrong_gradient_does_not_pass(tmp_path):
 def random_network(seed: int):
     """Return a network of one to three convolutions with pools between them, and one or two dense layers."""
     generator = np.random.default_rng(seed)
-    shape = tuple(int(extent) for extent in generator.integers(8, 13, 2)) + (int(generator.integers(1, 4)),)
+    shape = (*(int(extent) for extent in generator.integers(8, 13, 2)), int(generator.integers(1, 4)))
     layers: list = []
     for _ in range(generator.integers(1, 4)):
         kernel = int(generator.integers(1, 4))
