@@ -15,7 +15,14 @@ def _alternatives(plan: Plan, available_bytes: int) -> str:
     for dtype in dtypes:
         start = plan.trained_layers - 1 if dtype == plan.dtype else plan.trained_layers
         for layers in range(start, 0, -1):
-            candidate = make_plan(plan.network, dtype, layers)  # type: ignore[arg-type]
+            candidate = make_plan(
+                plan.network,
+                dtype,  # type: ignore[arg-type]
+                layers,
+                tracked_activations=plan.tracked_activations,
+                tracked_errors=plan.tracked_errors,
+                velocities=plan.velocities,
+            )
             if candidate.arena_bytes <= available_bytes:
                 kind = "" if dtype == plan.dtype else f"dtype {dtype} with "
                 found.append(f"{kind}trainable_layers: {layers} ({candidate.arena_bytes} bytes)")

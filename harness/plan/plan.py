@@ -82,6 +82,9 @@ class Plan:
     network: Network
     dtype: Dtype
     trained_layers: int
+    tracked_activations: bool
+    tracked_errors: bool
+    velocities: bool
     graph: Graph
     input: Tensor
     logits: Tensor
@@ -482,6 +485,9 @@ class _Planner:
             network=self.network,
             dtype=self.dtype,
             trained_layers=self.trained_layers,
+            tracked_activations=self.tracked_activations,
+            tracked_errors=self.tracked_errors,
+            velocities=self.velocities,
             graph=graph,
             input=self.values[source],
             logits=logits,
