@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +17,15 @@ from reference import depthwise, layers
 from reference.activation import ACTIVATIONS
 from reference.affine import F, Quant
 
+SANITIZED = "HARNESS_TEST_SANITIZE" in os.environ
+
 seeds = st.integers(0, 2**32 - 1)
 
 
 def bounded(examples: int) -> settings:
     """The same `examples` cases in every run."""
     return settings(
-        max_examples=examples,
+        max_examples=examples // 4 if SANITIZED else examples,
         derandomize=True,
         database=None,
         deadline=None,

@@ -9,9 +9,7 @@ from kernel_call import NOTHING, Call
 from kernel_cases import bounded, bytes_like, call_on, on_every_machine, quant, seeds
 from reference.affine import F
 from reference.generator import Generator
-from reference.selection import Policy, granted, largest, select_u8
-
-from harness.engine.request import POLICIES, RATIO_FORMS
+from reference.selection import FORMS, POLICIES, Policy, granted, largest, select_u8
 
 EXAMPLES = 300
 
@@ -21,7 +19,7 @@ SEED = 12345
 policies = st.builds(
     lambda name, form, low, high: Policy(name, F(min(low, high)), F(max(low, high)), form),
     st.sampled_from(sorted(POLICIES)),
-    st.sampled_from(RATIO_FORMS),
+    st.sampled_from(FORMS),
     st.sampled_from([1e-6, 0.1, 1 / 3, 0.5, 0.7, 1.0]),
     st.sampled_from([0.1, 0.5, 0.999, 1.0]),
 )
@@ -52,7 +50,7 @@ def select(call: Call, suffix: str, policy: Policy, error: np.ndarray, error_qua
         f"select_structures_{suffix}",
         structures,
         policy=POLICIES.index(policy.name),
-        ratio_form=RATIO_FORMS.index(policy.form),
+        ratio_form=FORMS.index(policy.form),
         loss=RELATIVE_LOSS * F(4),
         loss_max=4.0,
         random=SEED,

@@ -11,9 +11,7 @@ from kernel_call import Call
 from kernel_cases import bounded, bytes_like, call_on, on_every_machine, quant, seeds
 from reference.affine import F, Quant
 from reference.generator import Generator
-from reference.update import Descent, change_bias_unit, update_bias, update_weights
-
-from harness.engine.request import OPTIMIZERS
+from reference.update import OPTIMIZERS, Descent, change_bias_unit, update_bias, update_weights
 
 EXAMPLES = 300
 

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from reference import selection, update
 from reference.affine import F
 from reference.selection import Policy
 from reference.training import QuantizedTraining, Settings
@@ -104,6 +105,10 @@ SUFFIXES = [
     for net in NETWORKS.values()
     for trained in range(1, sum(layer.trainable for layer in net.layers) + 1)
 ]
+
+
+def test_the_reference_knows_every_choice_of_a_run():
+    assert (selection.POLICIES, selection.FORMS, update.OPTIMIZERS) == (POLICIES, RATIO_FORMS, OPTIMIZERS)
 
 
 @pytest.mark.parametrize(("net", "trained"), SUFFIXES)

@@ -10,10 +10,13 @@ import numpy as np
 from reference.affine import F
 from reference.generator import Generator
 
+POLICIES = ("full", "static", "dynamic", "random", "last-layers")
+FORMS = ("follow-up", "talk", "poster")
+
 
 @dataclass
 class Policy:
-    """`name` is full, static, dynamic, random or last-layers; the ratios are float32."""
+    """`name` is one of POLICIES, `form` one of FORMS; the ratios are float32."""
 
     name: str
     min_ratio: np.float32

@@ -10,6 +10,8 @@ import numpy as np
 from reference.affine import HALF, ONE, ZERO, F, Quant, round_to_bias, sequential_sum
 from reference.generator import Generator
 
+OPTIMIZERS = ("standardized", "momentum", "momentum-qas")
+
 
 @dataclass
 class Descent:
