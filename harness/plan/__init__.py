@@ -5,7 +5,8 @@ from harness.plan.budget import check_ram
 from harness.plan.deployment import Affine, Deployment, Ranges, deploy, weights_in_state
 from harness.plan.graph import Dtype, Graph, Node, Value
 from harness.plan.operation import Operation
-from harness.plan.plan import ErrorMeeting, Plan, PlannedNode, Structures, make_plan
+from harness.plan.plan import ErrorMeeting, Plan, PlannedNode, Structures
+from harness.plan.planner import make_plan
 from harness.plan.tensor import CATEGORIES, Tensor
 
 __all__ = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.errors import BudgetError
-from harness.plan.plan import Plan, make_plan
+from harness.plan.plan import Plan
+from harness.plan.planner import make_plan
 
 LARGEST_SHOWN = 4
 
