@@ -1,0 +1,71 @@
+"""What the shipped scenarios reach after their training, on the twin alone: the target gives the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.build import build_firmware, plan_source
+from harness.dataset import load_dataset
+from harness.errors import MissingToolError
+from harness.model import fold_batch_norm
+from harness.pipeline import Stage, prepare
+from harness.pipeline.run import TWIN_OPTIMIZATION, Runner, _accuracy
+from harness.result import Accuracy, Document
+from harness.scenario import read_scenarios
+
+SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
+
+
+class Nobody:
+    """Watches without a word."""
+
+    def stage(self, label: str, stage: Stage) -> None:
+        return
+
+    def steps(self, label: str, done: int, total: int) -> None:
+        return
+
+    def finished(self, document: Document) -> None:
+        return
+
+
+def train(folder: Path, name: str, dtype: str, **training: Any) -> Accuracy:
+    """Return what one run of a shipped scenario reaches, at update ratio 1.0."""
+    body = yaml.safe_load((SCENARIOS / f"{name}.yaml").read_text())
+    body["training"].update(training)
+    body["matrix"] = {"platform": ["nrf52840"], "training.dtype": [dtype], "training.update.min_ratio": [1.0]}
+    (folder / "s.yaml").write_text(yaml.safe_dump(body))
+    (run,) = prepare(read_scenarios(folder / "s.yaml"))
+    runner = Runner(Nobody(), folder)
+    store = runner._store(run)
+    deployment = runner._deployment(run, store, fold_batch_norm(run.network, run.weights))
+    twin = build_firmware("host", {"plan.c": plan_source(run.plan, deployment)}, TWIN_OPTIMIZATION)
+    return _accuracy(run, runner._train(run, twin, store))
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+    folder = tmp_path_factory.mktemp("digits")
+    return {dtype: train(folder, "quickstart", dtype).test for dtype in ("float32", "uint8")}
+
+
+def test_float32_reaches_93_percent_on_digits(digits: dict[str, float]) -> None:
+    assert digits["float32"] >= 0.93
+
+
+def test_uint8_is_within_3_points_of_float32_on_digits(digits: dict[str, float]) -> None:
+    assert digits["uint8"] >= digits["float32"] - 0.03
+
+
+def test_uint8_reaches_80_percent_on_fashion_mnist_from_scratch(tmp_path: Path) -> None:
+    try:
+        load_dataset("fashion-mnist", 1, 1, 1)
+    except MissingToolError as problem:
+        pytest.skip(f"Fashion-MNIST can neither be found nor fetched: {problem}")
+    accuracy = train(tmp_path, "fashion", "uint8", epochs=2)
+    assert accuracy.test_samples == 2000
+    assert accuracy.test >= 0.80
