@@ -57,11 +57,16 @@ def quant(generator: np.random.Generator, *, zero_point: int | None = None, trac
 
 
 def scaled_to(sums: np.ndarray, unit: np.float32, like: Quant, generator: np.random.Generator) -> Quant:
-    """Return `like` with a scale that spreads `sums`, worth `unit` each, over its values; one in four is extreme."""
+    """Return `like` with a scale that spreads `sums`, worth `unit` each, over its values.
+
+    One in four is extreme. One in four is a power of two, so that many results lie halfway between two values.
+    """
     if generator.random() < 0.25:
         ratio = 10 ** generator.uniform(-4, 6)
     else:
         ratio = max(np.abs(sums).max(), 1) / generator.uniform(20, 400)
+        if generator.random() < 1 / 3:
+            ratio = 2.0 ** round(np.log2(ratio))
     return Quant(unit * F(ratio), like.zero_point, tracked=like.tracked)
 
 

@@ -38,6 +38,10 @@ def floats(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray
 
 
 def weight_range(generator: np.random.Generator) -> Quant:
+    if generator.random() < 0.3:
+        # The largest value is the end of the range, exactly.
+        unit = 2.0 ** int(generator.integers(-12, 0))
+        return Quant.covering(-128 * unit, 127 * unit)
     low, high = -(generator.uniform(0, 1) ** 3), generator.uniform(0, 1) ** 3
     return Quant.covering(*(float(generator.choice([1e-4, 1, 30])) * np.array([low, high])))
 
