@@ -5,10 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from reference.training import Layer
+from reference.graph import Layer
 
 from harness.engine.request import SampleStore
-from harness.model import Conv2d, Dense, Flatten, LayerSpec, LayerWeights, MaxPool2d, Network
+from harness.model import (
+    Add,
+    AvgPool1d,
+    AvgPool2d,
+    BatchNorm,
+    Conv1d,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Flatten,
+    GlobalAvgPool,
+    LayerSpec,
+    LayerWeights,
+    MaxPool1d,
+    MaxPool2d,
+    Network,
+    Pointwise,
+    Window,
+    layer_named,
+    weights_shape,
+)
 
 Span = tuple[float, float]
 
@@ -25,7 +45,7 @@ def network(name: str, shape: tuple[int, ...], *layers: LayerSpec) -> Network:
     return Network(name, f"{name}, for tests", shape, layers)
 
 
-NETWORKS = {
+PLAIN = {
     net.name: net
     for net in (
         network("mlp", (7,), dense(5, relu=True), dense(6), dense(3)),
@@ -43,18 +63,66 @@ NETWORKS = {
         network("conv-logits", (5, 5, 3), conv(8, kernel=3), conv(4, kernel=3, relu=False)),
     )
 }  # fmt: skip
+"""Convolutions, dense layers and maximum pooling in a row."""
+
+GRAPHS = {
+    net.name: net
+    for net in (
+        network(
+            "inverted-residual", (7, 6, 2),
+            Conv2d(filters=4, padding=1, activation="relu6", name="stem"),
+            Pointwise(filters=6, activation="relu6"), DepthwiseConv2d(padding=1, activation="relu6"),
+            Pointwise(filters=4), Add(of="stem"),
+            DepthwiseConv2d(stride=2, padding=1), BatchNorm(), Pointwise(filters=5, activation="relu"),
+            AvgPool2d(size=2, stride=1), Flatten(), Dense(units=6, activation="hard_swish"), Dense(units=4),
+        ),
+        network(
+            "paths", (6, 5, 2),
+            Conv2d(filters=4, padding=1, stride=2, activation="hard_swish", name="start"),
+            DepthwiseConv2d(padding=1, activation="hard_swish"), Add(of="start", name="first"),
+            DepthwiseConv2d(padding=1, activation="relu"), Pointwise(filters=4, activation="hard_swish"),
+            Conv2d(filters=4, padding=1, activation="relu"), Add(of="first"), Add(of="start"),
+            Conv2d(filters=5, kernel=2), GlobalAvgPool(name="pooled"),
+            Dense(units=5, activation="relu6"), Add(of="pooled"), Dense(units=3),
+        ),
+        network(
+            "series", (1, 19, 2),
+            Conv1d(filters=5, kernel=5, stride=2, padding=2, activation="hard_swish"), MaxPool1d(size=3, stride=2),
+            Conv1d(filters=4, padding=1, activation="relu6", name="narrow"), MaxPool1d(size=1, name="copied"),
+            Conv1d(filters=4, padding=1, activation="relu"), Add(of="copied"), Conv1d(filters=3, kernel=2),
+            AvgPool1d(size=2, stride=1), Flatten(), Dense(units=5, activation="relu"), Dense(units=3),
+        ),
+        network(
+            "doubled", (6,),
+            Dense(units=5, activation="relu", name="both"), Add(of="both"), Dense(units=4, activation="hard_swish"),
+        ),
+    )
+}  # fmt: skip
+"""Every other layer, with residual additions."""
+
+NETWORKS = {**PLAIN, **GRAPHS}
 
 
-def reference_layer(spec: LayerSpec) -> Layer:
-    """Return the layer in the words of the reference."""
-    if isinstance(spec, Conv2d):
-        sizes = {"window": spec.kernel, "stride": spec.stride, "padding": spec.padding}
-    elif isinstance(spec, MaxPool2d):
-        sizes = {"window": spec.size, "stride": spec.stride or spec.size}
-    else:
+REFERENCE_KINDS = {
+    "pointwise": "conv2d",
+    "conv1d": "conv2d",
+    "max_pool1d": "max_pool2d",
+    "avg_pool1d": "avg_pool2d",
+}
+"""Layers that are a case of another one."""
+
+
+def reference_layers(net: Network) -> list[Layer]:
+    """Return the layers in the words of the reference."""
+    result = []
+    for index, spec in enumerate(net.layers):
         sizes = {}
-    relu = getattr(spec, "activation", "none") == "relu"
-    return Layer(spec.type, relu, **{name: (size, size) for name, size in sizes.items()})
+        if isinstance(spec, Window):
+            sizes = {"window": spec.windows, "stride": spec.strides, "padding": spec.paddings}
+        other = layer_named(net.layers, spec.of, index) if isinstance(spec, Add) else -1
+        kind = REFERENCE_KINDS.get(spec.type, spec.type)
+        result.append(Layer(kind, getattr(spec, "activation", "none"), **sizes, other=other))
+    return result
 
 
 @dataclass(frozen=True)
@@ -77,15 +145,14 @@ class Task:
 
 def random_weights(net: Network, generator: np.random.Generator) -> tuple[LayerWeights | None, ...]:
     drawn: list[LayerWeights | None] = []
-    for layer, shape in zip(net.layers, net.shapes(), strict=False):
-        if isinstance(layer, Conv2d):
-            structures, elements = layer.filters, layer.kernel**2 * shape[2]
-        elif isinstance(layer, Dense):
-            structures, elements = layer.units, shape[0]
-        else:
+    for index, layer in enumerate(net.layers):
+        if not layer.trainable:
             drawn.append(None)
             continue
-        limit = np.sqrt(6 / elements)
+        structures, elements = weights_shape(net, index)
+        # Large enough to reach the six of ReLU6 and both bends of hard-swish.
+        gain = 3 if getattr(layer, "activation", "none") in ("relu6", "hard_swish") else 1
+        limit = gain * np.sqrt(6 / elements)
         values = generator.uniform(-limit, limit, (structures, elements)).astype(np.float32)
         drawn.append(LayerWeights(values, generator.uniform(-0.2, 0.2, structures).astype(np.float32)))
     return tuple(drawn)
@@ -101,13 +168,22 @@ def make_task(net: Network, seed: int, *, train: int = 24, test: int = 8, steps:
         return low, low + width
 
     ranges: dict[str, Span] = {}
+    for index, layer in enumerate(net.layers):
+        outputs = {
+            "none": (-float(generator.uniform(0.5, 2)), 2.0),
+            "relu": (0.0, 2.0),
+            "relu6": (0.0, float(generator.choice([2.5, 6.0, 7.5]))),
+            "hard_swish": (-0.4, float(generator.uniform(2, 5))),
+        }
+        ranges[f"output{index}"] = outputs[getattr(layer, "activation", "none")]
+        ranges[f"output{index}_linear"] = (-float(generator.uniform(2, 6)), float(generator.uniform(2, 6)))
+        for name in ("error_of_output{}", "error_of_output{}_linear", "sum0_of_output{}", "sum1_of_output{}"):
+            ranges[name.format(index)] = span(float(generator.uniform(0.3, 1.5)))
     for index in reversed(range(len(net.layers))):
-        relu = getattr(net.layers[index], "activation", "none") == "relu"
-        ranges[f"output{index}"] = (0.0, 2.0) if relu else (-float(generator.uniform(0.5, 2)), 2.0)
-        consumer = net.layers[index + 1] if index + 1 < len(net.layers) else None
-        # Pooling keeps the quantization of the error.
-        pooled = ranges.get(f"error_of_output{index + 1}") if isinstance(consumer, MaxPool2d) else None
-        ranges[f"error_of_output{index}"] = pooled or span(float(generator.uniform(0.3, 1.5)))
+        if isinstance(net.layers[index], MaxPool2d | MaxPool1d):
+            # It keeps the quantization of the error, whether that is one path's or a sum.
+            kept = ranges[f"error_of_output{index}"]
+            ranges[f"error_of_output{index - 1}"] = ranges[f"sum0_of_output{index}"] = kept
     input_range = span(1.0)
     scale = np.float32(1 / 255)
     labels = generator.integers(0, classes, train + test).astype(np.uint8)

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from reference import layers
-from reference.affine import ZERO, F, Quant, requantize, saturated
+from reference import depthwise, layers
+from reference.activation import activated, activated_u8, passes_u8
+from reference.affine import ONE, ZERO, F, Quant, requantize, saturated
+from reference.average import avg_pool2d, avg_pool2d_error
 from reference.generator import Generator
+from reference.graph import Layer, Node, activations_of, nodes_of, trained_values, window_size
 from reference.loss import Loss, softmax_cross_entropy
 from reference.selection import Policy, select_u8
+from reference.sums import exact_sum, nearest_float, rounded_sum
+from reference.swish import DERIVATIVE_UNIT, derivative_units, hard_swish
 from reference.update import Descent, change_bias_unit, update_bias, update_weights
 
 Range = tuple[float, float]
-Pair = tuple[int, int]
+Quantized = tuple[np.ndarray, Quant]
 
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer: conv2d, dense, max_pool2d or flatten. Window, stride and padding are (down, across)."""
-
-    kind: str
-    relu: bool = False
-    window: Pair = (1, 1)
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
+FIXED_ERROR_RANGE = (-1.0, 1.0)
 
 
 @dataclass
@@ -84,9 +81,10 @@ def checksum(state: bytes) -> int:
 class QuantizedTraining:
     """A network in training.
 
-    `specs` are the layers, `shapes` the shapes between them, `weights` the float32
-    (weights, bias) of each layer or None, `ranges` the calibrated ranges by name: `output3` is what layer 3 gives,
-    `error_of_output3` its error. The last `trained_layers` layers with weights are trained.
+    `specs` are the layers, `shapes` the shapes between them, `weights` the float32 (weights, bias) of each layer or
+    None, batch normalization folded. `ranges` are the calibrated ranges by name: `output3` is what layer 3 gives,
+    `output3_linear` the same before hard-swish, `error_of_output3` its error as the next layer propagates it,
+    `sum0_of_output3` the error where two paths met. The last `trained_layers` layers with weights are trained.
     """
 
     def __init__(
@@ -102,185 +100,283 @@ class QuantizedTraining:
         tracked_activations: bool,
         tracked_errors: bool,
     ) -> None:
-        self.specs, self.shapes, self.settings = specs, shapes, settings
+        self.settings = settings
+        self.nodes = nodes_of(specs, shapes)
+        self.logits = self.nodes[-1].output
+        self.activations = activations_of(self.nodes)
         self.first = [i for i, drawn in enumerate(weights) if drawn is not None][-trained_layers]
+        self.trained_values = trained_values(self.nodes, self.first)
         self.generator = Generator(settings.seed)
         self.loss_max = ZERO
         self.quants: dict[str, Quant] = {}
-        self.activation_quants = self._activation_quants(input_range, ranges, tracked_activations)
-        self.error_quants = self._error_quants(ranges, tracked_errors)
+        self._quantize_values(input_range, ranges, tracked_activations)
+        self._quantize_errors(ranges, tracked_errors)
         self.parameters: dict[int, Parameters] = {}
-        for i, drawn in enumerate(weights):
-            if drawn is not None:
-                self.parameters[i] = self._deployed(i, *drawn)
+        for node in self.nodes:
+            drawn = weights[node.layer]
+            if node.weighted and drawn is not None:
+                self.parameters[node.layer] = self._deployed(node, *drawn)
 
-    def _activation_quants(self, input_range: Range, ranges: Mapping[str, Range], tracked: bool) -> list[Quant]:
-        quants = [Quant.covering(*input_range)]
-        for i, spec in enumerate(self.specs, start=1):
-            if spec.kind in ("max_pool2d", "flatten"):
-                quants.append(quants[-1])
+    def _quantize_values(self, input_range: Range, ranges: Mapping[str, Range], tracked: bool) -> None:
+        self.value_quants = {"input": Quant.covering(*input_range)}
+        for node in self.nodes:
+            if node.kind in ("max_pool2d", "avg_pool2d"):
+                self.value_quants[node.output] = self.value_quants[node.inputs[0]]
                 continue
-            follows = tracked and i > self.first
-            quants.append(Quant.covering(*ranges[f"output{i - 1}"], tracked=follows))
+            follows = tracked and node.output in self.trained_values
+            quant = self.value_quants[node.output] = Quant.covering(*ranges[node.output], tracked=follows)
             if follows:
-                self.quants[f"output{i - 1}_quant"] = quants[-1]
-        return quants
+                self.quants[f"{node.output}_quant"] = quant
 
-    def _error_quants(self, ranges: Mapping[str, Range], tracked: bool) -> dict[int, Quant]:
-        quants: dict[int, Quant] = {}
-        for i in range(len(self.specs), self.first, -1):
-            if i < len(self.specs) and self.specs[i].kind in ("max_pool2d", "flatten"):
-                quants[i] = quants[i + 1]
-                continue
-            name = f"error_of_{self._name(i)}"
-            quants[i] = Quant.covering(*(ranges[name] if tracked else (-1.0, 1.0)), tracked=tracked)
+    def _quantize_errors(self, ranges: Mapping[str, Range], tracked: bool) -> None:
+        """Give each error its quantization, from the logits on.
+
+        `error_quants` are those of whole errors, by the value; `sum_quants` those of the sums that they are;
+        `path_quants` those of the errors that one node propagates, by the output of the node.
+        """
+
+        def own(name: str) -> Quant:
+            quant = Quant.covering(*(ranges[name] if tracked else FIXED_ERROR_RANGE), tracked=tracked)
             if tracked:
-                self.quants[f"{name}_quant"] = quants[i]
-        return quants
+                self.quants[f"{name}_quant"] = quant
+            return quant
 
-    def _name(self, boundary: int) -> str:
-        """Name the value at a boundary by the layer that computes it; flattening does not."""
-        while self.specs[boundary - 1].kind == "flatten":
-            boundary -= 1
-        return f"output{boundary - 1}" if boundary else "input"
+        self.error_quants: dict[str, Quant] = {}
+        self.sum_quants: dict[str, list[Quant]] = {}
+        self.path_quants: dict[str, Quant] = {}
+        self.logits_error_quant = own(f"error_of_{self.logits}")
+        arriving = defaultdict(list, {self.logits: [self.logits_error_quant]})
+        for node in reversed(self.nodes):
+            if node.output not in self.trained_values:
+                continue
+            paths = arriving[node.output]
+            sums = [own(f"sum{number}_of_{node.output}") for number in range(len(paths) - 1)]
+            whole = [*paths[:1], *sums][-1]
+            self.sum_quants[node.output], self.error_quants[node.output] = sums, whole
+            trained = [value for value in node.inputs if value in self.trained_values]
+            if not trained:
+                continue
+            if node.kind in ("max_pool2d", "add"):
+                path = whole
+            elif node.kind == "avg_pool2d":
+                # Derived from that of the output error in every step: state that is not tracked.
+                path = self.quants[f"error_of_{trained[0]}_quant"] = Quant.covering(*FIXED_ERROR_RANGE)
+            else:
+                path = own(f"error_of_{trained[0]}")
+            self.path_quants[node.output] = path
+            for value in trained:
+                arriving[value].append(path)
 
-    def _deployed(self, i: int, weights: np.ndarray, bias: np.ndarray) -> Parameters:
+    def _deployed(self, node: Node, weights: np.ndarray, bias: np.ndarray) -> Parameters:
         quant = Quant.covering(weights.min(), weights.max())
         rounded = np.floor(weights.astype(np.float64) / float(quant.scale) + quant.zero_point + 0.5)
         q = np.clip(rounded, 0, 255).astype(np.uint8)
-        unit = self.activation_quants[i].scale * quant.scale
-        spec = self.specs[i]
-        if spec.kind == "conv2d":
-            q = q.reshape(len(q), *spec.window, -1)
-        return Parameters(q, quant, np.rint(bias / unit).astype(np.int32), unit, trained=i >= self.first)
+        unit = self.value_quants[node.inputs[0]].scale * quant.scale
+        if node.kind == "conv2d":
+            q = q.reshape(len(q), *node.window, -1)
+        elif node.kind == "depthwise_conv2d":
+            q = q.reshape(len(q), *node.window)
+        return Parameters(q, quant, np.rint(bias / unit).astype(np.int32), unit, trained=node.layer >= self.first)
 
-    def forward(self, sample: np.ndarray, *, training: bool) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
-        """Return the uint8 activation at every boundary, and where each pooling layer found its maxima."""
-        values = [sample.reshape(self.shapes[0])]
-        winners: dict[int, np.ndarray] = {}
-        for i, spec in enumerate(self.specs):
-            before, after = self.activation_quants[i], self.activation_quants[i + 1]
-            if spec.kind == "flatten":
-                values.append(values[-1].reshape(-1))
+    # Forward ---------------------------------------------------------------------------------------------------------
+
+    def forward(self, sample: np.ndarray, *, training: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return every uint8 value, and where each maximum was found, by the value."""
+        values = {"input": sample}
+        winners: dict[str, np.ndarray] = {}
+        for node in self.nodes:
+            x = values[node.inputs[0]].reshape(node.input_shape)
+            if node.kind == "max_pool2d":
+                values[node.output], winners[node.output] = layers.max_pool2d(x, node.window, node.stride)
                 continue
-            if spec.kind == "max_pool2d":
-                highest, winners[i] = layers.max_pool2d(values[-1], spec.window, spec.stride)
-                values.append(highest)
+            before, after = self.value_quants[node.inputs[0]], self.value_quants[node.output]
+            if node.kind == "add":
+                values[node.output], seen = self._sum((x, before), self._quantized(values, node.inputs[1]), after)
+            elif node.kind == "avg_pool2d":
+                sums = avg_pool2d(before.centered(x), node.window, node.stride)
+                values[node.output] = requantize(sums, ONE / F(window_size(node)), before.zero_point)
                 continue
-            own = self.parameters[i]
-            x, w = before.centered(values[-1]), own.quant.centered(own.weights)
-            products = layers.conv2d(x, w, spec.stride, spec.padding) if spec.kind == "conv2d" else layers.dense(x, w)
-            sums = products + own.bias
-            unit = before.scale * own.quant.scale
-            values.append(requantize(sums, unit / after.scale, after.zero_point))
+            elif node.kind == "hard_swish":
+                seen = hard_swish(before.real(x))
+                values[node.output] = after.quantized(seen)
+            else:
+                own = self.parameters[node.layer]
+                sums = self._products(node, before.centered(x), own) + own.bias
+                unit = before.scale * own.quant.scale
+                quantized = requantize(sums, unit / after.scale, after.zero_point)
+                values[node.output] = activated_u8(node.activation, quantized, after)
+                seen = activated(node.activation, sums.astype(F) * unit)
             if training and after.tracked:
-                seen = np.maximum(sums, 0) if spec.relu else sums
-                after.see(seen.astype(F) * unit)
+                after.see(seen)
         return values, winners
 
-    def loss(self, logits: np.ndarray, label: int) -> Loss:
-        return softmax_cross_entropy(self.activation_quants[-1].real(logits.reshape(-1)), label)
+    def _quantized(self, values: Mapping[str, np.ndarray], name: str) -> Quantized:
+        return values[name], self.value_quants[name]
 
-    def _behind_relu(self, i: int) -> bool:
-        """Whether the activation at boundary i has been through a ReLU."""
-        while i > 0 and self.specs[i - 1].kind in ("max_pool2d", "flatten"):
-            i -= 1
-        return i > 0 and self.specs[i - 1].relu
+    @staticmethod
+    def _products(node: Node, x: np.ndarray, own: Parameters) -> np.ndarray:
+        w = own.quant.centered(own.weights)
+        if node.kind == "dense":
+            return layers.dense(x, w)
+        convolution = layers.conv2d if node.kind == "conv2d" else depthwise.depthwise_conv2d
+        return convolution(x, w, node.stride, node.padding)
+
+    @staticmethod
+    def _sum(left: Quantized, right: Quantized, quant: Quant) -> tuple[np.ndarray, np.ndarray]:
+        """Return left + right as `quant` has it, and the real values of the sums."""
+        sums = exact_sum(*left, *right, quant.scale)
+        seen = np.array([nearest_float(value) for value in sums]) * quant.scale
+        return rounded_sum(sums, quant.zero_point).reshape(left[0].shape), seen
+
+    def loss(self, logits: np.ndarray, label: int) -> Loss:
+        return softmax_cross_entropy(self.value_quants[self.logits].real(logits.reshape(-1)), label)
+
+    # Backward --------------------------------------------------------------------------------------------------------
 
     def step(self, sample: np.ndarray, label: int) -> Loss:
         """Forward, loss, backward: gradients are accumulated, nothing is updated."""
         values, winners = self.forward(sample, training=True)
-        loss = self.loss(values[-1], label)
+        loss = self.loss(values[self.logits], label)
         self.loss_max = max(self.loss_max, loss.value)
         relative_loss = loss.value / self.loss_max if self.loss_max > 0 else ZERO
         for own in self.parameters.values():
             own.selected = 0
-        quant = self.error_quants[len(self.specs)]
-        error = quant.quantized(loss.gradient).reshape(self.shapes[-1])
+        quant = self.logits_error_quant
         if quant.tracked:
             quant.see(loss.gradient)
-        trained = [i for i in self.parameters if i >= self.first]
-        last = trained[0]
-        if self.settings.policy.name == "last-layers":
-            layers_trained = int(self.settings.policy.min_ratio * F(len(trained)))
-            last = trained[-max(layers_trained, 1)]
-        for i in range(len(self.specs) - 1, last - 1, -1):
-            # What lies before the last trained layers gets no error either, though its input does.
-            error = self._backward(i, values[i], error, winners.get(i), relative_loss)
+        arriving = defaultdict(list, {self.logits: [(quant.quantized(loss.gradient), quant)]})
+        left_out = self._layers_left_out()
+        for node in reversed(self.nodes):
+            if node.output not in self.trained_values:
+                continue
+            error, after = self._met(node, arriving[node.output])
+            if node.weighted and node.layer in left_out:
+                break
+            e = after.centered(error.reshape(node.output_shape))
+            if node.weighted and node.layer >= self.first:
+                e = self._accumulate(node, values[node.inputs[0]], e, after, relative_loss)
+            for value in node.inputs:
+                if value in self.trained_values:
+                    arriving[value].append(self._propagated(node, value, values[value], e, after, winners))
         return loss
 
-    def _backward(
-        self, i: int, x: np.ndarray, error: np.ndarray, winner: np.ndarray | None, relative_loss: np.float32
+    def _layers_left_out(self) -> set[int]:
+        """Return the trained layers that do not belong to the last ones: before them the backward pass ends."""
+        policy = self.settings.policy
+        trained = [i for i in self.parameters if i >= self.first]
+        if policy.name != "last-layers":
+            return set()
+        return set(trained[: -max(int(policy.min_ratio * F(len(trained))), 1)])
+
+    def _met(self, node: Node, errors: Sequence[Quantized]) -> Quantized:
+        """Return the whole error of what `node` computed, of which several nodes may have propagated a part."""
+        whole = errors[0]
+        for other, quant in zip(errors[1:], self.sum_quants[node.output], strict=True):
+            shape = other[0].shape
+            total, seen = self._sum((whole[0].reshape(shape), whole[1]), other, quant)
+            if quant.tracked:
+                quant.see(seen)
+            whole = total, quant
+        assert whole[1] is self.error_quants[node.output]
+        return whole
+
+    def _accumulate(
+        self, node: Node, x: np.ndarray, e: np.ndarray, after: Quant, relative_loss: np.float32
     ) -> np.ndarray:
-        """Accumulate the gradients of layer i and return the error at its input."""
-        spec, own = self.specs[i], self.parameters.get(i)
-        after = self.error_quants[i + 1]
-        e = after.centered(error)
-        if spec.kind == "flatten":
-            return error.reshape(self.shapes[i])
-        if spec.kind == "max_pool2d":
-            assert winner is not None
-            limits = (-after.zero_point, 255 - after.zero_point)
-            sums = layers.max_pool2d_error(e, winner, self.shapes[i], spec.window, spec.stride, limits)
-            return (sums + after.zero_point).astype(np.uint8)
-        assert own is not None
+        """Add the gradients of one layer; return the error of the structures that were selected for it."""
+        own = self.parameters[node.layer]
         chosen, own.error_max = select_u8(
             self.settings.policy, e, after.scale, own.error_max, relative_loss, self.generator
         )
         own.selected = len(chosen)
         skipped = np.ones(len(own.bias), dtype=bool)
         skipped[chosen] = False
-        e[..., skipped] = 0
-        centered = self.activation_quants[i].centered(x)
-        if spec.kind == "conv2d":
-            gradient = layers.conv2d_gradient(centered, e, spec.window, spec.stride, spec.padding)
-        else:
+        e = np.where(skipped, 0, e)
+        centered = self.value_quants[node.inputs[0]].centered(x.reshape(node.input_shape))
+        if node.kind == "dense":
             gradient = layers.dense_gradient(centered, e)
+        elif node.kind == "conv2d":
+            gradient = layers.conv2d_gradient(centered, e, node.window, node.stride, node.padding)
+        else:
+            gradient = depthwise.depthwise_conv2d_gradient(centered, e, node.window, node.stride, node.padding)
         own.gradient = saturated(own.gradient + gradient)
         own.bias_gradient = saturated(own.bias_gradient + e.reshape(-1, len(own.bias)).sum(axis=0))
         own.touched[chosen] = 1
-        if i == self.first:
-            return error
-        return self._input_error(i, x, e)
+        return e
 
-    def _input_error(self, i: int, x: np.ndarray, e: np.ndarray) -> np.ndarray:
-        spec, own = self.specs[i], self.parameters[i]
-        before, after = self.error_quants[i], self.error_quants[i + 1]
-        w = own.quant.centered(own.weights)
-        if spec.kind == "conv2d":
-            sums = layers.conv2d_error(e, w, self.shapes[i], spec.stride, spec.padding)
+    def _propagated(
+        self,
+        node: Node,
+        value: str,
+        x: np.ndarray,
+        e: np.ndarray,
+        after: Quant,
+        winners: Mapping[str, np.ndarray],
+    ) -> Quantized:
+        """Return the error of the input `value` of a node, of which `x` was the content, as far as it comes through."""
+        before = self.path_quants[node.output]
+        x = x.reshape(node.input_shape)
+        passing = passes_u8(self.activations[value], x, self.value_quants[value])
+        if node.kind == "max_pool2d":
+            limits = (-after.zero_point, 255 - after.zero_point)
+            winner = winners[node.output]
+            units = layers.max_pool2d_error(e, winner, node.input_shape, node.window, node.stride, limits)
+        elif node.kind == "add":
+            units = np.where(passing, e, 0)
+        elif node.kind == "avg_pool2d":
+            share = ONE / F(window_size(node))
+            before.scale, before.zero_point = after.scale * share, after.zero_point
+            before.low, before.high = after.low * share, after.high * share
+            units = np.where(passing, avg_pool2d_error(e, node.input_shape, node.window, node.stride), 0)
         else:
-            sums = layers.dense_error(e, w)
-        unit = own.quant.scale * after.scale
-        if self._behind_relu(i):
-            sums = np.where(self.activation_quants[i].centered(x) > 0, sums, 0)
-        if before.tracked:
-            before.see(sums.astype(F) * unit)
-        return requantize(sums, unit / before.scale, before.zero_point)
+            sums, unit = self._sums_of_errors(node, x, e, after)
+            sums = np.where(passing, sums, 0)
+            if before.tracked:
+                before.see(sums.astype(F) * unit)
+            return requantize(sums, unit / before.scale, before.zero_point), before
+        return np.clip(units + before.zero_point, 0, 255).astype(np.uint8), before
+
+    def _sums_of_errors(self, node: Node, x: np.ndarray, e: np.ndarray, after: Quant) -> tuple[np.ndarray, np.float32]:
+        """Return the error of the input of a layer with weights or of hard-swish, and what one unit of it is worth."""
+        if node.kind == "hard_swish":
+            derivative = derivative_units(x, self.value_quants[node.inputs[0]])
+            return e * derivative, after.scale / F(DERIVATIVE_UNIT)
+        own = self.parameters[node.layer]
+        w, unit = own.quant.centered(own.weights), own.quant.scale * after.scale
+        if node.kind == "dense":
+            return layers.dense_error(e, w), unit
+        error = layers.conv2d_error if node.kind == "conv2d" else depthwise.depthwise_conv2d_error
+        return error(e, w, node.input_shape, node.stride, node.padding), unit
+
+    # Update ----------------------------------------------------------------------------------------------------------
 
     def update(self, batch_size: int) -> None:
         """Close a minibatch of `batch_size` steps."""
         settings = self.settings
-        trained = [(i, own) for i, own in self.parameters.items() if own.trained]
-        for i, own in trained:
+        trained = [
+            (self.parameters[node.layer], self.value_quants[node.inputs[0]], self.error_quants[node.output])
+            for node in self.nodes
+            if node.weighted and node.layer >= self.first
+        ]
+        for own, before, after in trained:
             count = len(own.bias)
-            error_scale, input_scale = self.error_quants[i + 1].scale, self.activation_quants[i].scale
             own.bias, own.bias_velocity = update_bias(
-                own.bias, own.bias_gradient, own.bias_velocity, own.touched, settings.descent, error_scale, batch_size,
+                own.bias, own.bias_gradient, own.bias_velocity, own.touched, settings.descent, after.scale, batch_size,
                 own.bias_unit,
             )  # fmt: skip
             rows = (part.reshape(count, -1) for part in (own.weights, own.gradient, own.velocity))
             weights, gradient, velocity = rows
             weights, own.quant, velocity = update_weights(
-                weights, own.quant, gradient, velocity, own.touched, settings.descent, input_scale * error_scale,
+                weights, own.quant, gradient, velocity, own.touched, settings.descent, before.scale * after.scale,
                 batch_size, self.generator,
             )  # fmt: skip
             own.weights, own.velocity = (part.reshape(own.weights.shape) for part in (weights, velocity))
             own.forget_gradients()
         for quant in self.quants.values():
-            quant.follow(settings.smoothing)
-        for i, own in trained:
-            unit = self.activation_quants[i].scale * own.quant.scale
+            if quant.tracked:
+                quant.follow(settings.smoothing)
+        for own, before, _ in trained:
+            unit = before.scale * own.quant.scale
             own.bias = change_bias_unit(own.bias, own.bias_unit, unit)
             own.bias_unit = unit
 
@@ -310,17 +406,23 @@ class QuantizedTraining:
         epoch_steps: int,
         evaluated: Sequence[tuple[np.ndarray, int]],
         state_bytes: Callable[[dict[str, bytes]], bytes],
+        *,
+        evaluated_each_epoch: Sequence[tuple[np.ndarray, int]] = (),
+        schedule: Sequence[np.float32] = (),
     ) -> list[dict[str, Any]]:
         """Train on `samples` in order, then evaluate; return the records.
 
-        A minibatch closes after `batch_size` steps and at the end of an epoch; `state_bytes` puts the tensors in the
-        order of the plan.
+        A minibatch closes after `batch_size` steps and at the end of an epoch; `schedule` has the learning rate of each
+        epoch, the last one also of those after it; `state_bytes` puts the tensors in the order of the plan.
         """
         records: list[dict[str, Any]] = []
         trained = [own for own in self.parameters.values() if own.trained]
         in_minibatch = epoch_correct = epoch_selected = 0
         epoch_loss = F(0)
         for n, (sample, label) in enumerate(samples, start=1):
+            if len(schedule):
+                epoch = (n - 1) // epoch_steps if epoch_steps else 0
+                self.settings.descent.learning_rate = schedule[min(epoch, len(schedule) - 1)]
             loss = self.step(sample, label)
             counts = [own.selected for own in trained]
             in_minibatch += 1
@@ -338,11 +440,16 @@ class QuantizedTraining:
                 mean = bits(epoch_loss / F(epoch_steps))
                 records.append({"r": "epoch", "n": n, "loss": mean, "ok": epoch_correct, "selected": epoch_selected})
                 epoch_loss, epoch_correct, epoch_selected = F(0), 0, 0
-        if evaluated:
-            total, correct = F(0), 0
-            for sample, label in evaluated:
-                loss = self.loss(self.forward(sample, training=False)[0][-1], label)
-                total, correct = total + loss.value, correct + loss.correct
-            records.append({"r": "eval", "n": len(samples), "ok": correct, "of": len(evaluated), "loss": bits(total)})
+                records += self.evaluation(n, evaluated_each_epoch)
+        records += self.evaluation(len(samples), evaluated)
         records.append({"r": "end", "n": len(samples), "state": checksum(state_bytes(self.tensors()))})
         return records
+
+    def evaluation(self, n: int, samples: Sequence[tuple[np.ndarray, int]]) -> list[dict[str, Any]]:
+        """Return the record of an evaluation after step `n`, if there are samples."""
+        total, correct = F(0), 0
+        for sample, label in samples:
+            loss = self.loss(self.forward(sample, training=False)[0][self.logits], label)
+            total, correct = total + loss.value, correct + loss.correct
+        record = {"r": "eval", "n": n, "ok": correct, "of": len(samples), "loss": bits(total)}
+        return [record] if samples else []
