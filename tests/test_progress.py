@@ -147,8 +147,9 @@ def test_a_long_label_keeps_its_end_the_stage_and_the_numbers_on_one_line() -> N
     terminal.progress.steps(label, 1000, 5000)
     bars = terminal.bars
     assert len(bars) == 2
+    assert max(map(len, bars)) <= 80
     assert bars[1].startswith("training …")
-    assert ",stochastic] " in bars[1]
+    assert "0.5,constant,stochastic] " in bars[1]
     assert "1000/5000 steps" in bars[1]
     assert "12 s left" in bars[1]
 

@@ -6,10 +6,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 from rich.text import Text
@@ -80,12 +82,36 @@ def _joined(*parts: str) -> str:
 
 
 _BAR_WIDTH = 10
-_LEFT_WIDTH = len("1 min 00 s left")
-_BESIDE_LABEL = len("calibrating ") + _BAR_WIDTH + len("1000/5000 steps") + len("0:00:00") + _LEFT_WIDTH + 4
+_LABEL_WIDTH_MIN = 24
+_WIDTH_WITH_BARS = 76
 
 
 def _column(ratio: int | None = None, min_width: int | None = None) -> Column:
     return Column(ratio=ratio, min_width=min_width, no_wrap=True, overflow="ellipsis")
+
+
+@dataclass(frozen=True)
+class _Activity:
+    """What a run is doing. A label is cut at its beginning, the same for all runs; its end tells them apart."""
+
+    stage: str
+    label: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(_LABEL_WIDTH_MIN, max(len(self.stage) + len(self.label) + 1, _LABEL_WIDTH_MIN))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room = options.max_width - len(self.stage) - 1
+        label = self.label if len(self.label) <= room else f"…{self.label[1 - room :]}"
+        yield Text(f"{self.stage} {label}", no_wrap=True)
+
+
+class _ActivityColumn(ProgressColumn):
+    """Stage and label of a run."""
+
+    def render(self, task: Task) -> _Activity:
+        """Return what one bar is about."""
+        return _Activity(task.fields["stage"], task.description)
 
 
 class _LeftColumn(ProgressColumn):
@@ -107,18 +133,20 @@ class TerminalProgress:
         """Expect `runs` runs; draw on `console`, standard error if None. `clock` gives seconds."""
         self._pace = _Pace(runs, clock)
         self._clock = clock
+        console = console or Console(stderr=True)
+        bar = [BarColumn(bar_width=_BAR_WIDTH)] if console.width >= _WIDTH_WITH_BARS else []
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False, table_column=_column(ratio=1)),
-            BarColumn(bar_width=_BAR_WIDTH),
+            _ActivityColumn(table_column=_column(ratio=1, min_width=_LABEL_WIDTH_MIN)),
+            *bar,
             TextColumn("{task.fields[count]}", justify="right", table_column=_column()),
             TimeElapsedColumn(),
-            _LeftColumn(table_column=_column(min_width=_LEFT_WIDTH)),
-            console=console or Console(stderr=True),
+            _LeftColumn(table_column=_column(min_width=len("10 s left"))),
+            console=console,
             get_time=clock,
             transient=False,
             expand=True,
         )
-        self._suite = self._progress.add_task("all runs", total=runs, count=f"0/{runs} runs", end_s=None)
+        self._suite = self._progress.add_task("runs", stage="all", total=runs, count=f"0/{runs} runs", end_s=None)
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
@@ -141,16 +169,9 @@ class TerminalProgress:
         with self._lock:
             self._pace.enter(label)
             if label not in self._tasks:
-                self._tasks[label] = self._progress.add_task(label, total=None, count="", end_s=None)
-            self._progress.reset(
-                self._tasks[label], description=self._description(label, stage), total=None, count="", end_s=None
-            )
-
-    def _description(self, label: str, stage: Stage) -> str:
-        """Return what fits the line: the end of a label tells runs apart, its beginning is the same for all."""
-        room = max(self._progress.console.width - _BESIDE_LABEL, 12)
-        shown = label if len(label) <= room else "…" + label[1 - room :]
-        return f"{stage.partition(' ')[0]} {shown}"
+                self._tasks[label] = self._progress.add_task(label, stage="", total=None, count="", end_s=None)
+            verb = stage.partition(" ")[0]
+            self._progress.reset(self._tasks[label], stage=verb, total=None, count="", end_s=None)
 
     def steps(self, label: str, done: int, total: int) -> None:
         """Move the bar of a run."""
