@@ -29,6 +29,7 @@ from reference.affine import F, Quant, requantize, saturated
 from harness.plan.tensor import ELEMENT_BYTES
 
 EXAMPLES = 300
+SCRATCH_BYTES = (2400, 8000)  # next to the least that the largest case needs, and plenty
 
 SCRATCH = {
     "conv2d": ("forward_scratch", "gradient_scratch", "error_scratch"),
@@ -43,7 +44,10 @@ def layer_params(call: Call, layer: Weighted, **members):
     optional = {"activation": "none", "input_activation": "none", "structures": 0, **members}
     for member in ("activation", "input_activation"):
         optional[member] = ACTIVATIONS.index(optional[member])
-    scratch = {member: {"data": 0, "bytes": 0} for member in SCRATCH[layer.kind]}
+    scratch = {}
+    for member in SCRATCH[layer.kind]:
+        memory = call.array(np.full(SCRATCH_BYTES[layer.count % 2], 0xA5, dtype=np.uint8))
+        scratch[member] = {"data": memory.address, "bytes": memory.value.size}
     return call.struct(layer.kind, **{**layer.numbers, **unused, **scratch, **optional})
 
 

@@ -35,14 +35,18 @@ static inline struct bounds bounds_u8(enum activation activation, const struct q
     return bounds;
 }
 
-static inline uint8_t requantize_clamped(int32_t accumulator, struct factor factor, int32_t zero_point,
-                                         struct bounds bounds)
+static inline uint8_t clamped(int32_t value, struct bounds bounds)
 {
-    const int32_t value = requantize(accumulator, factor, zero_point);
     if (value < bounds.low) {
         return (uint8_t)bounds.low;
     }
     return value > bounds.high ? (uint8_t)bounds.high : (uint8_t)value;
+}
+
+static inline uint8_t requantize_clamped(int32_t accumulator, struct factor factor, int32_t zero_point,
+                                         struct bounds bounds)
+{
+    return clamped(requantize(accumulator, factor, zero_point), bounds);
 }
 
 /* Note that an activated output whose accumulators were low..high, each worth `unit`, was seen. */

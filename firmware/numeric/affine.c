@@ -3,6 +3,18 @@
 #define BIAS_LIMIT 1073741824.0f
 #define SMALLEST_WIDTH 1e-6f
 
+#define RESCALED_LIMIT ((int64_t)1 << 30)
+
+int32_t rescale(int32_t accumulator, struct factor factor)
+{
+    const int64_t product = (int64_t)accumulator * factor.mantissa + ((int64_t)1 << (factor.shift - 1));
+    const int64_t value = product >> factor.shift;
+    if (value < -RESCALED_LIMIT) {
+        return -(int32_t)RESCALED_LIMIT;
+    }
+    return value > RESCALED_LIMIT ? (int32_t)RESCALED_LIMIT : (int32_t)value;
+}
+
 int32_t round_to_bias(float value)
 {
     if (value >= BIAS_LIMIT) {

@@ -43,11 +43,53 @@ static inline struct factor factor_of(float scale)
     return (struct factor){(int32_t)((bits & 0x7FFFFFu) | 0x800000u), (uint32_t)shift};
 }
 
+/* The high word of a product; `b` is not negative. */
+static inline int32_t product_high(int32_t a, int32_t b)
+{
+#ifdef __ARM_ARCH_6M__
+    /* There is no long multiply: four products of 16 bits, as in Hacker's Delight, 8-2. */
+    const int32_t a_high = a >> 16;
+    const int32_t b_high = b >> 16;
+    const uint32_t a_low = (uint32_t)a & 0xFFFFu;
+    const uint32_t b_low = (uint32_t)b & 0xFFFFu;
+    const int32_t middle = a_high * (int32_t)b_low + (int32_t)(a_low * b_low >> 16);
+    const uint32_t carried = ((uint32_t)middle & 0xFFFFu) + a_low * (uint32_t)b_high;
+    return a_high * b_high + (middle >> 16) + (int32_t)(carried >> 16);
+#else
+    return (int32_t)((int64_t)a * b >> 32);
+#endif
+}
+
+/* A factor whose point lies above the low word of the product, so that the high word is enough: most do. */
+struct short_factor {
+    int32_t mantissa; /* 31 bits; 0 when there is none for this factor */
+    int32_t half;
+    uint32_t shift;
+};
+
+static inline struct short_factor short_factor_of(struct factor factor)
+{
+    if (factor.shift < 26 || factor.shift > 55) {
+        return (struct short_factor){0, 0, 0};
+    }
+    return (struct short_factor){factor.mantissa << 7, 1 << (factor.shift - 26), factor.shift - 25};
+}
+
+static inline int32_t rescale_shortly(int32_t accumulator, struct short_factor factor)
+{
+    return (product_high(accumulator, factor.mantissa) + factor.half) >> factor.shift;
+}
+
+/* round_half_up(accumulator * scale), saturated to +-2^30 */
+int32_t rescale(int32_t accumulator, struct factor factor);
+
 /* round_half_up(accumulator * scale) + zero_point, clamped to 0..255 */
 static inline uint8_t requantize(int32_t accumulator, struct factor factor, int32_t zero_point)
 {
-    int64_t product = (int64_t)accumulator * factor.mantissa + ((int64_t)1 << (factor.shift - 1));
-    int64_t value = (product >> factor.shift) + zero_point;
+    const struct short_factor shortened = short_factor_of(factor);
+    const int32_t rescaled =
+        shortened.mantissa ? rescale_shortly(accumulator, shortened) : rescale(accumulator, factor);
+    const int32_t value = rescaled + zero_point;
     if (value < 0) {
         return 0;
     }

@@ -12,7 +12,7 @@ _GROUP = 4
 """Columns are padded to whole words of weights."""
 
 _COLUMNS_BYTES = 4
-"""Two columns of int16 or one of int32, a row of the kernel's matrix."""
+"""Two columns of int16 or one of int32, per row; the bytes they are widened from take one more."""
 
 _ERROR_BLOCK_BYTES = 2048
 _ERROR_CHANNELS = 8
@@ -27,7 +27,7 @@ def _padded(elements: int) -> int:
 
 def forward_scratch_bytes(node: Node) -> int:
     """Return the bytes of the columns of a convolution's input; 0 for other nodes."""
-    return _COLUMNS_BYTES * _padded(node.elements) if _is_uint8(node, "conv2d") else 0
+    return (_COLUMNS_BYTES + 1) * _padded(node.elements) if _is_uint8(node, "conv2d") else 0
 
 
 def error_scratch_bytes(node: Node) -> int:
@@ -42,7 +42,7 @@ def error_scratch_bytes(node: Node) -> int:
     taps, channels = _taps(node), node.input_shape[2]
     rows = _padded(taps * node.structures)
     block = min(channels, max(_ERROR_CHANNELS, _ERROR_BLOCK_BYTES // rows))
-    return (_COLUMNS_BYTES + block) * rows
+    return (_COLUMNS_BYTES + 1 + block) * rows
 
 
 def gradient_scratch_bytes(node: Node) -> int:

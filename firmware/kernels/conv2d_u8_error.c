@@ -1,0 +1,194 @@
+#include "kernels/conv2d.h"
+#include "kernels/dot.h"
+#include "kernels/patch.h"
+#include "kernels/requantizer.h"
+
+/* The error of an input channel is a dot product over taps and selected filters. Taps run backwards, so that the
+ * output positions they belong to run forwards. The weights of a few channels at a time are brought into that order. */
+struct transposed {
+    uint8_t *rows; /* [channels][pitch] */
+    uint32_t pitch;
+    uint32_t elements; /* of a row: taps * selected filters */
+    uint32_t first_channel;
+    uint32_t channels;
+};
+
+static void transpose_weights(const struct transposed *transposed, const struct conv2d *conv)
+{
+    const struct structures *structures = conv->structures;
+    const uint32_t channels = conv->shape.input_channels;
+    const uint32_t selected = structures->selection->count;
+    const uint32_t pitch = transposed->pitch;
+    for (uint32_t i = 0; i < selected; i++) {
+        const uint8_t *filter = (const uint8_t *)conv->weights.data + structures->selected[i] * structures->elements;
+        const uint8_t *weights = filter + structures->elements + transposed->first_channel;
+        for (uint8_t *to = transposed->rows + i; weights >= filter + channels; to += selected) {
+            weights -= channels;
+            uint8_t *row = to;
+            for (uint32_t c = 0; c < transposed->channels; c++, row += pitch) {
+                *row = weights[c];
+            }
+        }
+    }
+}
+
+/* Copy the selected errors of every output position that reads input (y, x), and `zero` where there is none. */
+static void copy_selected_errors(uint8_t *to, const struct conv2d *conv, uint32_t y, uint32_t x, uint8_t zero)
+{
+    const struct conv2d_shape *shape = &conv->shape;
+    const struct structures *structures = conv->structures;
+    const uint8_t *error = structures->output_error.data;
+    const uint16_t *selected = structures->selected;
+    const uint32_t count = structures->selection->count;
+    for (uint32_t kernel_y = shape->kernel_height; kernel_y-- > 0;) {
+        uint32_t output_y = 0;
+        const bool row = conv2d_output_row(shape, y, kernel_y, &output_y);
+        for (uint32_t kernel_x = shape->kernel_width; kernel_x-- > 0; to += count) {
+            uint32_t output_x = 0;
+            if (!row || !conv2d_output_column(shape, x, kernel_x, &output_x)) {
+                memset(to, zero, count);
+                continue;
+            }
+            const uint8_t *pixel = error + (output_y * shape->output_width + output_x) * shape->filters;
+            for (uint32_t i = 0; i < count; i++) {
+                to[i] = pixel[selected[i]];
+            }
+        }
+    }
+}
+
+/* Where the errors of all filters are needed and windows follow each other, they are a patch of the error tensor. */
+static bool errors_are_patches(const struct conv2d *conv)
+{
+    return conv->structures->selection->count == conv->shape.filters && conv->shape.stride_y == 1 &&
+           conv->shape.stride_x == 1;
+}
+
+/* Fill a column for input (y, x). Returns the sum of its lanes. */
+static int32_t fill_error_column(lane *column, uint8_t *bytes, const struct conv2d *conv, uint32_t elements, uint32_t y,
+                                 uint32_t x)
+{
+    const struct conv2d_shape *shape = &conv->shape;
+    const struct tensor *error = &conv->structures->output_error;
+    const int32_t zero = error->quant->zero_point;
+    if (!errors_are_patches(conv)) {
+        copy_selected_errors(bytes, conv, y, x, (uint8_t)zero);
+        return widen(column, bytes, elements, zero);
+    }
+    const struct image image = {
+        .values = error->data,
+        .zero = zero,
+        .height = shape->output_height,
+        .width = shape->output_width,
+        .channels = shape->filters,
+        .window_height = shape->kernel_height,
+        .window_width = shape->kernel_width,
+    };
+    const int32_t top = (int32_t)(y + shape->padding_y + 1) - shape->kernel_height;
+    const int32_t left = (int32_t)(x + shape->padding_x + 1) - shape->kernel_width;
+    return fill_column(column, bytes, &image, top, left);
+}
+
+/* The pixels that the columns stand for. */
+struct pixels {
+    const uint8_t *input; /* may be the same as error: an input is read for the last time just before */
+    uint8_t *error;
+    uint32_t channels;
+    uint32_t count;
+    struct open_interval passing;
+};
+
+static inline bool pixels_pass(const struct pixels *pixels, uint32_t channel)
+{
+    const bool first = passes_u8(pixels->input[channel], pixels->passing);
+    return first || (pixels->count == 2 && passes_u8(pixels->input[pixels->channels + channel], pixels->passing));
+}
+
+/* Apart from the sums, or too many values compete for registers. */
+__attribute__((noinline)) static void put_errors(struct requantizer *requantizer, sums_2x2 sums,
+                                                 const struct pixels *pixels, const uint32_t channels[2],
+                                                 uint32_t rows)
+{
+    for (uint32_t row = 0; row < rows; row++) {
+        for (uint32_t i = 0; i < pixels->count; i++) {
+            const uint32_t at = i * pixels->channels + channels[row];
+            const bool passes = passes_u8(pixels->input[at], pixels->passing);
+            pixels->error[at] = passes ? requantizer_take(requantizer, (int32_t)sums[row][i])
+                                       : (uint8_t)requantizer->zero_point;
+        }
+    }
+}
+
+static void propagate(struct requantizer *requantizer, const struct transposed *transposed, const lane *columns,
+                      const uint32_t correction[2], const struct pixels *pixels)
+{
+    uint32_t channels[2];
+    const uint8_t *rows[2];
+    uint32_t waiting = 0;
+    for (uint32_t c = 0; c < transposed->channels; c++) {
+        const uint32_t channel = transposed->first_channel + c;
+        if (pixels_pass(pixels, channel)) {
+            channels[waiting] = channel;
+            rows[waiting++] = transposed->rows + c * transposed->pitch;
+        } else {
+            for (uint32_t i = 0; i < pixels->count; i++) {
+                pixels->error[i * pixels->channels + channel] = (uint8_t)requantizer->zero_point;
+            }
+        }
+        if (waiting == 2 || (waiting == 1 && c + 1 == transposed->channels)) {
+            sums_2x2 sums = {{-correction[0], -correction[1]}, {-correction[0], -correction[1]}};
+            add_dot_lanes(sums, rows[0], rows[waiting - 1], columns, transposed->elements);
+            put_errors(requantizer, sums, pixels, channels, waiting);
+            waiting = 0;
+        }
+    }
+}
+
+void conv2d_u8_error(const void *conv2d, struct step *step)
+{
+    const struct conv2d *conv = conv2d;
+    const struct conv2d_shape *shape = &conv->shape;
+    const struct structures *structures = conv->structures;
+    const uint32_t channels = shape->input_channels;
+    const uint32_t positions = (uint32_t)shape->input_height * shape->input_width;
+    const uint32_t elements = (uint32_t)shape->kernel_height * shape->kernel_width * structures->selection->count;
+    const uint32_t pitch = whole_groups(elements);
+    const int32_t weight_zero = conv->weights.quant->zero_point;
+    const float unit = conv->weights.quant->scale * structures->output_error.quant->scale;
+    struct requantizer requantizer = requantizer_of(unit, conv->input_error.quant, ACTIVATION_NONE);
+    lane *const columns = conv->error_scratch.data;
+    uint8_t *const bytes = (uint8_t *)(columns + pitch * COLUMNS);
+    struct transposed transposed = {.rows = bytes + pitch, .pitch = pitch, .elements = elements};
+    const uint32_t rows_bytes = conv->error_scratch.bytes - (uint32_t)(transposed.rows - (uint8_t *)columns);
+    const uint32_t most_channels = rows_bytes / pitch;
+
+    for (uint32_t c = 0; c < channels; c += most_channels) {
+        transposed.first_channel = c;
+        transposed.channels = channels - c < most_channels ? channels - c : most_channels;
+        transpose_weights(&transposed, conv);
+        uint32_t y = 0;
+        uint32_t x = 0;
+        for (uint32_t position = 0; position < positions; position += COLUMNS) {
+            const struct pixels pixels = {
+                .input = (const uint8_t *)conv->input.data + position * channels,
+                .error = (uint8_t *)conv->input_error.data + position * channels,
+                .channels = channels,
+                .count = position + COLUMNS <= positions ? COLUMNS : 1,
+                .passing = passing_u8(conv->input_activation, conv->input.quant),
+            };
+            uint32_t correction[2] = {0, 0};
+            for (uint32_t i = 0; i < pixels.count; i++) {
+                const int32_t sum = fill_error_column(columns + i * LANE_GROUP, bytes, conv, elements, y, x);
+                correction[i] = (uint32_t)(sum * weight_zero);
+                if (++x == shape->input_width) {
+                    x = 0;
+                    y++;
+                }
+            }
+            propagate(&requantizer, &transposed, columns, correction, &pixels);
+        }
+    }
+    if (step->training && conv->input_error.quant->tracked) {
+        quant_see(conv->input_error.quant, requantizer.lowest, requantizer.highest, unit);
+    }
+}

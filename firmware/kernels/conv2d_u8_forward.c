@@ -1,0 +1,71 @@
+#include "kernels/conv2d.h"
+#include "kernels/dot.h"
+#include "kernels/patch.h"
+#include "kernels/requantizer.h"
+
+/* Apart from the sums, or too many values compete for registers. */
+__attribute__((noinline)) static void put_outputs(struct requantizer *requantizer, sums_2x2 sums, uint32_t rows,
+                                                  uint8_t *output, uint32_t filters, uint32_t filled)
+{
+    for (uint32_t column = 0; column < filled; column++, output += filters) {
+        output[0] = requantizer_take(requantizer, (int32_t)sums[0][column]);
+        if (rows == 2) {
+            output[1] = requantizer_take(requantizer, (int32_t)sums[1][column]);
+        }
+    }
+}
+
+void conv2d_u8_forward(const void *conv2d, struct step *step)
+{
+    const struct conv2d *conv = conv2d;
+    const struct conv2d_shape *shape = &conv->shape;
+    const int32_t *bias = conv->bias.data;
+    const uint32_t filters = shape->filters;
+    const struct image input = {
+        .values = conv->input.data,
+        .zero = conv->input.quant->zero_point,
+        .height = shape->input_height,
+        .width = shape->input_width,
+        .channels = shape->input_channels,
+        .window_height = shape->kernel_height,
+        .window_width = shape->kernel_width,
+    };
+    const uint32_t elements = patch_elements(&input);
+    const uint32_t positions = (uint32_t)shape->output_height * shape->output_width;
+    const int32_t weight_zero = conv->weights.quant->zero_point;
+    const float unit = conv->input.quant->scale * conv->weights.quant->scale;
+    struct requantizer requantizer = requantizer_of(unit, conv->output.quant, conv->activation);
+    uint8_t *output = conv->output.data;
+    lane *const columns = conv->forward_scratch.data;
+    uint8_t *const bytes = (uint8_t *)(columns + whole_groups(elements) * COLUMNS);
+    uint32_t output_y = 0;
+    uint32_t output_x = 0;
+
+    for (uint32_t position = 0; position < positions; position += COLUMNS, output += COLUMNS * filters) {
+        const uint32_t filled = position + COLUMNS <= positions ? COLUMNS : 1;
+        uint32_t correction[2] = {0, 0};
+        for (uint32_t i = 0; i < filled; i++) {
+            const int32_t top = (int32_t)(output_y * shape->stride_y) - shape->padding_y;
+            const int32_t left = (int32_t)(output_x * shape->stride_x) - shape->padding_x;
+            const int32_t sum = fill_column(columns + i * LANE_GROUP, bytes, &input, top, left);
+            correction[i] = (uint32_t)(sum * weight_zero);
+            if (++output_x == shape->output_width) {
+                output_x = 0;
+                output_y++;
+            }
+        }
+        const uint8_t *row = conv->weights.data;
+        for (uint32_t o = 0; o < filters; o += 2, row += 2 * elements) {
+            const uint32_t rows = o + 1 < filters ? 2 : 1;
+            const uint32_t bias0 = (uint32_t)bias[o];
+            const uint32_t bias1 = (uint32_t)bias[o + rows - 1];
+            sums_2x2 sums = {{bias0 - correction[0], bias0 - correction[1]},
+                             {bias1 - correction[0], bias1 - correction[1]}};
+            add_dot_lanes(sums, row, row + (rows - 1) * elements, columns, elements);
+            put_outputs(&requantizer, sums, rows, output + o, filters, filled);
+        }
+    }
+    if (step->training && conv->output.quant->tracked) {
+        see_activated(conv->output.quant, conv->activation, requantizer.lowest, requantizer.highest, unit);
+    }
+}

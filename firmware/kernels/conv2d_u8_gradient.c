@@ -1,0 +1,252 @@
+#include "kernels/conv2d.h"
+#include "kernels/dot.h"
+
+/* The gradient of a weight is a dot product over output positions. Errors of some filters and inputs of some channels
+ * are laid out as planes, with as many columns as the windows of a row reach over; where windows follow each other, each
+ * tap reads the input planes shifted, and the columns beside the output are zero in the error planes. Planes hold a few
+ * rows at a time; the sums of the tile are kept until the last. */
+struct tile {
+    const struct conv2d *conv;
+    uint32_t first_filter; /* index into the selected ones */
+    uint32_t filters;
+    uint32_t first_channel;
+    uint32_t channels;
+    uint32_t *sums; /* [filters][channels][taps] */
+    int16_t *errors;
+    int16_t *inputs;
+    uint32_t most_rows;
+    uint32_t rows; /* of the output, from first_row on */
+    uint32_t first_row;
+    uint32_t pitch; /* even */
+    uint32_t error_plane;
+    uint32_t input_plane;
+    bool shifted; /* input planes serve all taps */
+};
+
+static uint32_t at_most(uint32_t value, uint32_t limit)
+{
+    return value < limit ? value : limit;
+}
+
+static struct tile tile_in_scratch(const struct conv2d *conv)
+{
+    const struct conv2d_shape *shape = &conv->shape;
+    const uint32_t taps = (uint32_t)shape->kernel_height * shape->kernel_width;
+    const bool shifted = shape->stride_y == 1 && shape->stride_x == 1;
+    const uint32_t beside = shifted ? shape->kernel_width - 1u : 0;
+    const uint32_t below = shifted ? shape->kernel_height - 1u : 0;
+    struct tile tile = {
+        .conv = conv,
+        .filters = at_most(conv->structures->selection->count, taps == 1 ? 16 : 4),
+        .channels = at_most(shape->input_channels, taps == 1 ? 8 : 4),
+        .sums = conv->gradient_scratch.data,
+        .pitch = (shape->output_width + beside + 1) / 2 * 2,
+        .shifted = shifted,
+    };
+    const uint32_t sums = tile.filters * tile.channels * taps;
+    const uint32_t left = (conv->gradient_scratch.bytes - sums * (uint32_t)sizeof *tile.sums) / sizeof *tile.inputs;
+    const uint32_t more = below * tile.pitch + (beside + 1) / 2 * 2;
+    const uint32_t fit = (left - tile.channels * more) / (tile.pitch * (tile.filters + tile.channels));
+    tile.most_rows = at_most(fit, shape->output_height);
+    tile.error_plane = tile.most_rows * tile.pitch;
+    tile.input_plane = tile.error_plane + more;
+    tile.errors = (int16_t *)(tile.sums + sums);
+    tile.inputs = tile.errors + tile.filters * tile.error_plane;
+    return tile;
+}
+
+static void fill_errors(const struct tile *tile)
+{
+    const struct conv2d_shape *shape = &tile->conv->shape;
+    const struct structures *structures = tile->conv->structures;
+    const uint8_t *first = (const uint8_t *)structures->output_error.data +
+                           tile->first_row * shape->output_width * shape->filters;
+    const int32_t zero = structures->output_error.quant->zero_point;
+    for (uint32_t f = 0; f < tile->filters; f++) {
+        const uint8_t *error = first + structures->selected[tile->first_filter + f];
+        int16_t *plane = tile->errors + f * tile->error_plane;
+        for (uint32_t row = 0; row < tile->rows; row++) {
+            for (uint32_t x = 0; x < shape->output_width; x++, error += shape->filters) {
+                *plane++ = (int16_t)(*error - zero);
+            }
+            for (uint32_t x = shape->output_width; x < tile->pitch; x++) {
+                *plane++ = 0;
+            }
+        }
+    }
+}
+
+/* `top` and `left` of the first value of a plane; further rows and columns lie a stride apart. */
+static void fill_inputs(const struct tile *tile, uint32_t top, uint32_t left, uint32_t rows)
+{
+    const struct conv2d_shape *shape = &tile->conv->shape;
+    const uint32_t step = shape->stride_x * shape->input_channels;
+    const int32_t zero = tile->conv->input.quant->zero_point;
+    for (uint32_t c = 0; c < tile->channels; c++) {
+        const uint8_t *channel = (const uint8_t *)tile->conv->input.data + tile->first_channel + c;
+        int16_t *plane = tile->inputs + c * tile->input_plane;
+        for (uint32_t row = 0; row < rows; row++) {
+            const uint32_t y = top + row * shape->stride_y;
+            const uint8_t *pixel = channel + (int32_t)((y * shape->input_width + left) * shape->input_channels);
+            uint32_t x = left;
+            for (uint32_t column = 0; column < tile->pitch; column++, x += shape->stride_x, pixel += step) {
+                *plane++ = y < shape->input_height && x < shape->input_width ? (int16_t)(*pixel - zero) : 0;
+            }
+        }
+    }
+}
+
+/* Walks over the channels of a tile and the taps of each. */
+struct stream {
+    const struct tile *tile;
+    uint32_t channel;
+    uint32_t kernel_y;
+    uint32_t kernel_x;
+    const int16_t *values;
+    uint32_t index; /* of the sum */
+};
+
+static void advance_over_taps(struct stream *stream)
+{
+    const struct tile *tile = stream->tile;
+    const struct conv2d_shape *shape = &tile->conv->shape;
+    stream->index++;
+    if (++stream->kernel_x == shape->kernel_width) {
+        stream->kernel_x = 0;
+        if (++stream->kernel_y == shape->kernel_height) {
+            stream->kernel_y = 0;
+            stream->channel++;
+        }
+    }
+    stream->values =
+        tile->inputs + stream->channel * tile->input_plane + stream->kernel_y * tile->pitch + stream->kernel_x;
+}
+
+static void advance_to_next_channel(struct stream *stream)
+{
+    const struct conv2d_shape *shape = &stream->tile->conv->shape;
+    stream->index += (uint32_t)shape->kernel_height * shape->kernel_width;
+    stream->channel++;
+    stream->values += stream->tile->input_plane;
+}
+
+/* Add the products of the planes to the sums, for all taps or for the one that the input planes are for. */
+static void add_products(const struct tile *tile, uint32_t tap)
+{
+    const struct conv2d_shape *shape = &tile->conv->shape;
+    const uint32_t sums_a_filter = tile->channels * shape->kernel_height * shape->kernel_width;
+    const uint32_t count = tile->rows * tile->pitch;
+    void (*advance)(struct stream *) = tile->shifted ? advance_over_taps : advance_to_next_channel;
+    for (uint32_t f = 0; f < tile->filters; f += 2) {
+        const uint32_t next = f + 1 < tile->filters ? 1 : 0;
+        const int16_t *errors = tile->errors + f * tile->error_plane;
+        uint32_t *sums0 = tile->sums + f * sums_a_filter;
+        uint32_t *sums1 = sums0 + next * sums_a_filter;
+        struct stream stream = {.tile = tile, .values = tile->inputs, .index = tap};
+        while (stream.channel < tile->channels) {
+            const struct stream first = stream;
+            struct stream second = stream;
+            advance(&stream);
+            if (COLUMNS == 2 && stream.channel < tile->channels) {
+                second = stream;
+                advance(&stream);
+            }
+            sums_2x2 sums = {{sums0[first.index], sums0[second.index]}, {sums1[first.index], sums1[second.index]}};
+            add_dot_planes(sums, errors, errors + next * tile->error_plane, first.values, second.values, count);
+            sums1[second.index] = sums[1][1];
+            sums0[second.index] = sums[0][1];
+            sums1[first.index] = sums[1][0];
+            sums0[first.index] = sums[0][0];
+        }
+    }
+}
+
+static void add_rows(const struct tile *tile)
+{
+    const struct conv2d_shape *shape = &tile->conv->shape;
+    const uint32_t top = tile->first_row * shape->stride_y - shape->padding_y;
+    const uint32_t left = 0u - shape->padding_x;
+    if (tile->shifted) {
+        fill_inputs(tile, top, left, tile->rows + shape->kernel_height - 1);
+        add_products(tile, 0);
+        return;
+    }
+    uint32_t tap = 0;
+    for (uint32_t kernel_y = 0; kernel_y < shape->kernel_height; kernel_y++) {
+        for (uint32_t kernel_x = 0; kernel_x < shape->kernel_width; kernel_x++, tap++) {
+            fill_inputs(tile, top + kernel_y, left + kernel_x, tile->rows);
+            add_products(tile, tap);
+        }
+    }
+}
+
+static void add_to_gradient(const struct tile *tile)
+{
+    const struct structures *structures = tile->conv->structures;
+    const struct conv2d_shape *shape = &tile->conv->shape;
+    const uint32_t taps = (uint32_t)shape->kernel_height * shape->kernel_width;
+    const uint32_t *sums = tile->sums;
+    for (uint32_t f = 0; f < tile->filters; f++) {
+        const uint32_t o = structures->selected[tile->first_filter + f];
+        int32_t *filter = (int32_t *)structures->gradient + o * structures->elements;
+        for (uint32_t c = 0; c < tile->channels; c++) {
+            int32_t *gradient = filter + tile->first_channel + c;
+            for (uint32_t tap = 0; tap < taps; tap++, gradient += shape->input_channels) {
+                *gradient = saturating_add(*gradient, (int32_t)*sums++);
+            }
+        }
+    }
+}
+
+static void add_tile(struct tile *tile)
+{
+    const struct conv2d_shape *shape = &tile->conv->shape;
+    const bool errors_stay = tile->most_rows == shape->output_height;
+    memset(tile->sums, 0, (size_t)((uint8_t *)tile->errors - (uint8_t *)tile->sums));
+    for (uint32_t row = 0; row < shape->output_height; row += tile->most_rows) {
+        tile->first_row = row;
+        tile->rows = at_most(tile->most_rows, shape->output_height - row);
+        if (!errors_stay || tile->first_channel == 0) {
+            fill_errors(tile);
+        }
+        add_rows(tile);
+    }
+    add_to_gradient(tile);
+}
+
+static void add_bias_gradient(const struct structures *structures, uint32_t o)
+{
+    const uint8_t *error = (const uint8_t *)structures->output_error.data + o;
+    int32_t *gradient = structures->bias_gradient;
+    int32_t sum = -(int32_t)structures->positions * structures->output_error.quant->zero_point;
+    for (uint32_t position = 0; position < structures->positions; position++, error += structures->count) {
+        sum += *error;
+    }
+    gradient[o] = saturating_add(gradient[o], sum);
+    structures->touched[o] = 1;
+}
+
+void conv2d_u8_gradient(const void *conv2d, struct step *step)
+{
+    const struct conv2d *conv = conv2d;
+    const struct structures *structures = conv->structures;
+    const uint32_t selected = structures->selection->count;
+    const uint32_t channels = conv->shape.input_channels;
+    struct tile tile = tile_in_scratch(conv);
+    const uint32_t most_filters = tile.filters;
+    const uint32_t most_channels = tile.channels;
+    (void)step;
+
+    for (uint32_t i = 0; i < selected; i++) {
+        add_bias_gradient(structures, structures->selected[i]);
+    }
+    for (uint32_t f = 0; f < selected; f += most_filters) {
+        tile.first_filter = f;
+        tile.filters = at_most(most_filters, selected - f);
+        for (uint32_t c = 0; c < channels; c += most_channels) {
+            tile.first_channel = c;
+            tile.channels = at_most(most_channels, channels - c);
+            add_tile(&tile);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+/* Dot products of two rows by the columns of lanes.h or by two planes, so that each value loaded is used twice. */
+#ifndef HARNESS_DOT_H
+#define HARNESS_DOT_H
+
+#include "kernels/lanes.h"
+
+/* Sums of products, [row][column]. They may wrap on the way; the totals do not. */
+typedef uint32_t sums_2x2[2][2];
+
+#ifdef __ARM_FEATURE_DSP
+
+/* The compiler would spill half of the operands to the stack. */
+static inline void add_dot_lanes(sums_2x2 sums, const uint8_t *row0, const uint8_t *row1, const lane *columns,
+                                 uint32_t count)
+{
+    uint32_t s00 = sums[0][0], s01 = sums[0][1], s10 = sums[1][0], s11 = sums[1][1];
+#pragma GCC unroll 2
+    for (uint32_t groups = count / LANE_GROUP; groups > 0; groups--) {
+        uint32_t word0, word1, even, lanes0, lanes1;
+        __asm__("ldr %[word0], [%[row0]], #4\n\t"
+                "ldr %[word1], [%[row1]], #4\n\t"
+                "ldr %[lanes0], [%[columns]], #16\n\t"
+                "ldr %[lanes1], [%[columns], #-8]\n\t"
+                "uxtb16 %[even], %[word0]\n\t"
+                "smlad %[s00], %[even], %[lanes0], %[s00]\n\t"
+                "smlad %[s01], %[even], %[lanes1], %[s01]\n\t"
+                "uxtb16 %[even], %[word1]\n\t"
+                "smlad %[s10], %[even], %[lanes0], %[s10]\n\t"
+                "smlad %[s11], %[even], %[lanes1], %[s11]\n\t"
+                "ldr %[lanes0], [%[columns], #-12]\n\t"
+                "ldr %[lanes1], [%[columns], #-4]\n\t"
+                "uxtb16 %[word0], %[word0], ror #8\n\t"
+                "smlad %[s00], %[word0], %[lanes0], %[s00]\n\t"
+                "smlad %[s01], %[word0], %[lanes1], %[s01]\n\t"
+                "uxtb16 %[word1], %[word1], ror #8\n\t"
+                "smlad %[s10], %[word1], %[lanes0], %[s10]\n\t"
+                "smlad %[s11], %[word1], %[lanes1], %[s11]\n\t"
+                : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0),
+                  [row1] "+r"(row1), [columns] "+r"(columns), [word0] "=&r"(word0), [word1] "=&r"(word1),
+                  [even] "=&r"(even), [lanes0] "=&r"(lanes0), [lanes1] "=&r"(lanes1)
+                :
+                : "memory");
+    }
+    for (uint32_t i = 0; i < count % LANE_GROUP; i++) {
+        s00 += (uint32_t)(row0[i] * columns[i]);
+        s01 += (uint32_t)(row0[i] * columns[LANE_GROUP + i]);
+        s10 += (uint32_t)(row1[i] * columns[i]);
+        s11 += (uint32_t)(row1[i] * columns[LANE_GROUP + i]);
+    }
+    sums[0][0] = s00;
+    sums[0][1] = s01;
+    sums[1][0] = s10;
+    sums[1][1] = s11;
+}
+
+static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int16_t *row1, const int16_t *column0,
+                                  const int16_t *column1, uint32_t count)
+{
+    uint32_t s00 = sums[0][0], s01 = sums[0][1], s10 = sums[1][0], s11 = sums[1][1];
+#pragma GCC unroll 4
+    for (uint32_t pairs = count / 2; pairs > 0; pairs--) {
+        uint32_t r0, r1, c0, c1;
+        __asm__("ldr %[r0], [%[row0]], #4\n\t"
+                "ldr %[r1], [%[row1]], #4\n\t"
+                "ldr %[c0], [%[column0]], #4\n\t"
+                "ldr %[c1], [%[column1]], #4\n\t"
+                "smlad %[s00], %[r0], %[c0], %[s00]\n\t"
+                "smlad %[s01], %[r0], %[c1], %[s01]\n\t"
+                "smlad %[s10], %[r1], %[c0], %[s10]\n\t"
+                "smlad %[s11], %[r1], %[c1], %[s11]\n\t"
+                : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0),
+                  [row1] "+r"(row1), [column0] "+r"(column0), [column1] "+r"(column1), [r0] "=&r"(r0),
+                  [r1] "=&r"(r1), [c0] "=&r"(c0), [c1] "=&r"(c1)
+                :
+                : "memory");
+    }
+    sums[0][0] = s00;
+    sums[0][1] = s01;
+    sums[1][0] = s10;
+    sums[1][1] = s11;
+}
+
+#else
+
+static inline void add_dot_lanes(sums_2x2 sums, const uint8_t *row0, const uint8_t *row1, const lane *columns,
+                                 uint32_t count)
+{
+    uint32_t s0 = sums[0][0], s1 = sums[1][0];
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < count; i++) {
+        s0 += (uint32_t)(row0[i] * columns[i]);
+        s1 += (uint32_t)(row1[i] * columns[i]);
+    }
+    sums[0][0] = s0;
+    sums[1][0] = s1;
+}
+
+static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int16_t *row1, const int16_t *column0,
+                                  const int16_t *column1, uint32_t count)
+{
+    uint32_t s0 = sums[0][0], s1 = sums[1][0];
+    (void)column1;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < count; i++) {
+        s0 += (uint32_t)(row0[i] * column0[i]);
+        s1 += (uint32_t)(row1[i] * column0[i]);
+    }
+    sums[0][0] = s0;
+    sums[1][0] = s1;
+}
+
+#endif
+
+#endif

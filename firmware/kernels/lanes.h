@@ -1,0 +1,111 @@
+/* Columns of lanes: uint8 values less their zero point, widened for the dot products of dot.h.
+ *
+ * A core that multiplies pairs of 16 bits (SMLAD) works on two columns at a time: they lie in turns, a group of four lanes
+ * each, and the lanes of a whole group in the order 0, 2, 1, 3, which is how UXTB16 takes the bytes of the other operand
+ * apart. Elsewhere there is one column in its own order; Armv6-M has no signed loads with an immediate offset and is
+ * faster on whole words. */
+#ifndef HARNESS_LANES_H
+#define HARNESS_LANES_H
+
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __ARM_FEATURE_DSP
+#include <arm_acle.h>
+#endif
+
+#ifdef __ARM_ARCH_6M__
+typedef int32_t lane;
+#else
+typedef int16_t lane;
+#endif
+
+#ifdef __ARM_FEATURE_DSP
+#define COLUMNS 2
+#else
+#define COLUMNS 1
+#endif
+
+#define LANE_GROUP 4
+#define GROUP_PITCH (LANE_GROUP * COLUMNS)
+
+static inline uint32_t whole_groups(uint32_t count)
+{
+    return (count + LANE_GROUP - 1) / LANE_GROUP * LANE_GROUP;
+}
+
+static inline uint32_t load_word(const void *from)
+{
+    uint32_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
+}
+
+#ifdef __ARM_FEATURE_DSP
+/* Bytes 0 and 2 of a word, each in a half of the result. */
+static inline uint32_t even_bytes(uint32_t word)
+{
+    return __uxtb16(word);
+}
+
+/* Bytes 1 and 3, likewise. */
+static inline uint32_t odd_bytes(uint32_t word)
+{
+    uint32_t halves;
+    __asm__("uxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(word));
+    return halves;
+}
+
+/* The low half of `low` below the low half of `high`. */
+static inline uint32_t pack_low(uint32_t low, uint32_t high)
+{
+    uint32_t halves;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(halves) : "r"(low), "r"(high));
+    return halves;
+}
+
+/* The high half of `low` below the high half of `high`. */
+static inline uint32_t pack_high(uint32_t low, uint32_t high)
+{
+    uint32_t halves;
+    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(halves) : "r"(high), "r"(low));
+    return halves;
+}
+
+static inline void store_word(void *to, uint32_t word)
+{
+    memcpy(to, &word, sizeof word);
+}
+#endif
+
+/* Write the lanes of `count` bytes less `zero`; only the last bytes of a column may be no whole number of groups.
+ * Returns their sum. */
+static inline int32_t widen(lane *to, const uint8_t *from, uint32_t count, int32_t zero)
+{
+    int32_t sum = -(int32_t)count * zero;
+#ifdef __ARM_FEATURE_DSP
+    const uint32_t zeros = pack_low((uint32_t)zero, (uint32_t)zero);
+#pragma GCC unroll 2
+    for (; count >= LANE_GROUP; count -= LANE_GROUP, from += LANE_GROUP, to += GROUP_PITCH) {
+        const uint32_t word = load_word(from);
+        store_word(to, __ssub16(even_bytes(word), zeros));
+        store_word(to + 2, __ssub16(odd_bytes(word), zeros));
+        sum = (int32_t)__usada8(word, 0, (uint32_t)sum);
+    }
+#endif
+    for (uint32_t i = 0; i < count; i++) {
+        sum += from[i];
+        to[i] = (lane)(from[i] - zero);
+    }
+    return sum;
+}
+
+/* Write `count` zeros, a whole number of groups. */
+static inline void pad_with_zeros(lane *to, uint32_t count)
+{
+    for (uint32_t group = 0; group < count / LANE_GROUP; group++, to += GROUP_PITCH) {
+        to[0] = to[1] = to[2] = to[3] = 0;
+    }
+}
+
+#endif
