@@ -177,6 +177,7 @@ def test_an_interrupt_ends_everything_within_seconds(tmp_path: Path, stage: str)
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert "Traceback" not in rest
+    assert "failed" not in rest
     assert not [child for child in started if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     left = {path.name for path in (tmp_path / "tmp").iterdir()}
     assert not [name for name in left if name.startswith("harness-")]

@@ -84,6 +84,11 @@ class Runner:
         self._observer = observer
         self._folder = folder
         self._once = Once()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Tell the observer nothing more: runs that are under way end because they are ended, not by a fault."""
+        self._stopped = True
 
     def run(self, prepared: PreparedRun) -> Document:
         """Return the document of a run; what goes wrong makes it a failed one with its reason.
@@ -97,7 +102,8 @@ class Runner:
             if os.environ.get("HARNESS_DEBUG") and not isinstance(error, HarnessError):
                 raise
             document = Document(status="failed", reason=message_of(error), **self._identity(work))
-        self._observer.finished(document)
+        if not self._stopped:
+            self._observer.finished(document)
         return document
 
     def _identity(self, work: _Work) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def run_suite(prepared: Sequence[PreparedRun], observer: Observer, jobs: int, fo
         try:
             return [future.result() for future in futures]
         except BaseException:
+            runner.stop()
             executor.shutdown(wait=False, cancel_futures=True)
             _end(futures)
             raise
