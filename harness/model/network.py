@@ -45,7 +45,9 @@ def infer_shapes(layers: Sequence[LayerSpec], input_shape: Shape) -> tuple[Shape
     for index, layer in enumerate(layers):
         try:
             if isinstance(layer, Add):
-                _check_add(layer, shapes[layer_named(layers, layer.of, index) + 1], shapes[-1])
+                other = layer_named(layers, layer.of, index)
+                _check_add(layer, shapes[other + 1], shapes[-1])
+                _check_added_after_folding(layer, layers[other + 1])
             if isinstance(layer, BatchNorm):
                 _check_batch_norm(layers, index)
             shapes.append(layer.output_shape(shapes[-1]))
@@ -57,6 +59,13 @@ def infer_shapes(layers: Sequence[LayerSpec], input_shape: Shape) -> tuple[Shape
 def _check_add(layer: Add, other: Shape, shape: Shape) -> None:
     if other != shape:
         raise InputError(f"add of '{layer.of}', whose shape is {other}, to an input of {shape}")
+
+
+def _check_added_after_folding(layer: Add, behind: LayerSpec) -> None:
+    if isinstance(behind, BatchNorm):
+        raise InputError(
+            f"add of '{layer.of}', which the batch_norm behind it is folded into; expected the name on that batch_norm"
+        )
 
 
 def _check_batch_norm(layers: Sequence[LayerSpec], index: int) -> None:
