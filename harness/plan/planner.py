@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from harness.errors import InputError
@@ -168,7 +169,7 @@ class _Planner:
             node = planned.node
             if node.output not in self.needs_error:
                 continue
-            planned.output_error = self._met(node.output, pending[node.output], operations)
+            planned.output_error = self._met(node.output, pending.pop(node.output), pending, operations)
             if self._trained(node):
                 operations += self._plan_structures(planned)
             for value in node.inputs:
@@ -176,12 +177,24 @@ class _Planner:
                     pending[value].append(self._propagate(planned, value, operations))
         return operations
 
-    def _met(self, value: Value, errors: list[Tensor], operations: list[Operation]) -> Tensor:
-        """Return the whole error of `value`: the sum of what its consumers propagated."""
+    def _met(
+        self,
+        value: Value,
+        errors: list[Tensor],
+        pending: Mapping[Value, Sequence[Tensor]],
+        operations: list[Operation],
+    ) -> Tensor:
+        """Return the whole error of `value`: the sum of what its consumers propagated.
+
+        An addition propagates one tensor to both of its sides, so a sum may take the place of what it adds only when
+        that is neither added again nor `pending` for another value.
+        """
+        elsewhere = [error for errors_of_other in pending.values() for error in errors_of_other]
         total = errors[0]
         for number, other in enumerate(errors[1:]):
             result = self._own_error(value, f"sum{number}_of_{value.name}")
-            result.inside = other
+            needed = {error.storage for error in (*errors[number + 2 :], *elsewhere)}
+            result.inside = next((side for side in (other, total) if side.storage not in needed), None)
             self._meet(value, total, other, result, operations)
             total = result
         return total
