@@ -93,6 +93,12 @@ GRAPHS = {
             AvgPool1d(size=2, stride=1), Flatten(), Dense(units=5, activation="relu"), Dense(units=3),
         ),
         network(
+            "crossing", (4, 5, 2),
+            Conv2d(filters=3, padding=1, name="far"), DepthwiseConv2d(padding=1, name="near"),
+            Add(of="far"), Add(of="near", name="sum"), Pointwise(filters=3), Add(of="near"), Add(of="near"),
+            Add(of="sum"), Add(of="far"), Flatten(), Dense(units=4),
+        ),
+        network(
             "doubled", (6,),
             Dense(units=5, activation="relu", name="both"), Add(of="both"), Dense(units=4, activation="hard_swish"),
         ),
@@ -151,7 +157,7 @@ def random_weights(net: Network, generator: np.random.Generator) -> tuple[LayerW
             continue
         structures, elements = weights_shape(net, index)
         # Large enough to reach the six of ReLU6 and both bends of hard-swish.
-        gain = 3 if getattr(layer, "activation", "none") in ("relu6", "hard_swish") else 1
+        gain = 2 if getattr(layer, "activation", "none") in ("relu6", "hard_swish") else 1
         limit = gain * np.sqrt(6 / elements)
         values = generator.uniform(-limit, limit, (structures, elements)).astype(np.float32)
         drawn.append(LayerWeights(values, generator.uniform(-0.2, 0.2, structures).astype(np.float32)))
@@ -177,7 +183,7 @@ def make_task(net: Network, seed: int, *, train: int = 24, test: int = 8, steps:
         }
         ranges[f"output{index}"] = outputs[getattr(layer, "activation", "none")]
         ranges[f"output{index}_linear"] = (-float(generator.uniform(2, 6)), float(generator.uniform(2, 6)))
-        for name in ("error_of_output{}", "error_of_output{}_linear", "sum0_of_output{}", "sum1_of_output{}"):
+        for name in ("error_of_output{}", "error_of_output{}_linear", *(f"sum{n}_of_output{{}}" for n in range(4))):
             ranges[name.format(index)] = span(float(generator.uniform(0.3, 1.5)))
     for index in reversed(range(len(net.layers))):
         if isinstance(net.layers[index], MaxPool2d | MaxPool1d):
