@@ -34,7 +34,7 @@ SCRATCH_BYTES = (2400, 8000)  # next to the least that the largest case needs, a
 SCRATCH = {
     "conv2d": ("forward_scratch", "gradient_scratch", "error_scratch"),
     "depthwise_conv2d": (),
-    "dense": ("error_scratch",),
+    "dense": ("forward_scratch", "error_scratch"),
 }
 
 

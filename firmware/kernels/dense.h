@@ -17,6 +17,7 @@ struct dense {
     enum activation activation;          /* folded into the output */
     enum activation input_activation;    /* what the input came out of: masks its error */
     const struct structures *structures; /* NULL: frozen */
+    struct scratch forward_scratch;
     struct scratch error_scratch;
 };
 

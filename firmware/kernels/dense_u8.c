@@ -1,33 +1,133 @@
 #include "kernels/dense.h"
-#include "numeric/affine.h"
+#include "kernels/dot.h"
+#include "kernels/requantizer.h"
+
+#define FEATURES_AT_ONCE 4
+
+#ifdef __ARM_FEATURE_DSP
+
+/* Widened inputs, and what the zero point of the weights takes off every sum. */
+struct inputs {
+    const lane *lanes;
+    uint32_t correction;
+};
+
+static struct inputs prepare_inputs(const struct dense *layer)
+{
+    lane *lanes = layer->forward_scratch.data;
+    const int32_t sum =
+        widen_apart(lanes, LANE_GROUP, layer->input.data, layer->features, layer->input.quant->zero_point);
+    return (struct inputs){lanes, (uint32_t)(sum * layer->weights.quant->zero_point)};
+}
+
+static void add_rows(uint32_t sums[4], uint32_t rows, const uint8_t *row, const struct dense *layer,
+                     const struct inputs *inputs)
+{
+    const uint32_t features = layer->features;
+    uint32_t done = 0;
+    if (rows == 4) {
+        done = features / LANE_GROUP * LANE_GROUP;
+        add_dot_four_rows(sums, row, features, inputs->lanes, features / LANE_GROUP);
+    }
+    for (uint32_t r = 0; r < rows; r++, row += features) {
+        uint32_t sum = sums[r] - inputs->correction;
+        uint32_t f = done;
+        for (; f + LANE_GROUP <= features; f += LANE_GROUP) {
+            const uint32_t word = load_word(row + f);
+            sum = add_pair_products(sum, even_bytes(word), load_word(inputs->lanes + f));
+            sum = add_pair_products(sum, odd_bytes(word), load_word(inputs->lanes + f + 2));
+        }
+        for (; f < features; f++) {
+            sum += (uint32_t)(row[f] * inputs->lanes[f]);
+        }
+        sums[r] = sum;
+    }
+}
+
+#else
+
+struct inputs {
+    const uint8_t *values;
+    int32_t zero;
+    int32_t weight_zero;
+};
+
+static struct inputs prepare_inputs(const struct dense *layer)
+{
+    return (struct inputs){layer->input.data, layer->input.quant->zero_point, layer->weights.quant->zero_point};
+}
+
+/* Two rows at a time; the last of an odd number twice. */
+static void add_rows(uint32_t sums[4], uint32_t rows, const uint8_t *row, const struct dense *layer,
+                     const struct inputs *inputs)
+{
+    const uint32_t features = layer->features;
+    const uint8_t *input = inputs->values;
+    for (uint32_t r = 0; r < rows; r += 2, row += 2 * features) {
+        const uint8_t *other = r + 1 < rows ? row + features : row;
+        uint32_t sum0 = 0;
+        uint32_t sum1 = 0;
+        int32_t input_sum = 0;
+#pragma GCC unroll 4
+        for (uint32_t f = 0; f < features; f++) {
+            const int32_t x = input[f] - inputs->zero;
+            input_sum += x;
+            sum0 += (uint32_t)(row[f] * x);
+            sum1 += (uint32_t)(other[f] * x);
+        }
+        const uint32_t correction = (uint32_t)(input_sum * inputs->weight_zero);
+        sums[r] += sum0 - correction;
+        if (r + 1 < rows) {
+            sums[r + 1] += sum1 - correction;
+        }
+    }
+}
+
+#endif
 
 void dense_u8_forward(const void *dense, struct step *step)
 {
     const struct dense *layer = dense;
-    const uint8_t *input = layer->input.data;
-    const uint8_t *weight = layer->weights.data;
     const int32_t *bias = layer->bias.data;
+    const uint8_t *row = layer->weights.data;
     uint8_t *output = layer->output.data;
-    const int32_t input_zero = layer->input.quant->zero_point;
-    const int32_t weight_zero = layer->weights.quant->zero_point;
-    const int32_t output_zero = layer->output.quant->zero_point;
     const float unit = layer->input.quant->scale * layer->weights.quant->scale;
-    const struct bounds bounds = bounds_u8(layer->activation, layer->output.quant);
-    const struct factor factor = factor_of(unit / layer->output.quant->scale);
-    int32_t lowest = 0;
-    int32_t highest = 0;
+    struct requantizer requantizer = requantizer_of(unit, layer->output.quant, layer->activation);
+    const struct inputs inputs = prepare_inputs(layer);
 
-    for (uint32_t o = 0; o < layer->units; o++) {
-        int32_t sum = bias[o];
-        for (uint32_t f = 0; f < layer->features; f++) {
-            sum += ((int32_t)input[f] - input_zero) * ((int32_t)*weight++ - weight_zero);
+    for (uint32_t o = 0; o < layer->units; o += 4, row += 4 * layer->features) {
+        const uint32_t rows = layer->units - o < 4 ? layer->units - o : 4;
+        uint32_t sums[4];
+        for (uint32_t r = 0; r < rows; r++) {
+            sums[r] = (uint32_t)bias[o + r];
         }
-        lowest = sum < lowest ? sum : lowest;
-        highest = sum > highest ? sum : highest;
-        output[o] = requantize_clamped(sum, factor, output_zero, bounds);
+        add_rows(sums, rows, row, layer, &inputs);
+        for (uint32_t r = 0; r < rows; r++) {
+            output[o + r] = requantizer_take(&requantizer, (int32_t)sums[r]);
+        }
     }
     if (step->training && layer->output.quant->tracked) {
-        see_activated(layer->output.quant, layer->activation, lowest, highest, unit);
+        see_activated(layer->output.quant, layer->activation, requantizer.lowest, requantizer.highest, unit);
+    }
+}
+
+/* gradient += (input - zero) * error */
+static void add_scaled_inputs(int32_t *gradient, const uint8_t *input, uint32_t features, int32_t zero, int16_t error)
+{
+#ifdef __ARM_FEATURE_DSP
+    const uint32_t zeros = pack_low((uint32_t)zero, (uint32_t)zero);
+    for (; features >= LANE_GROUP; features -= LANE_GROUP, input += LANE_GROUP, gradient += LANE_GROUP) {
+        const uint32_t word = load_word(input);
+        const uint32_t even = __ssub16(even_bytes(word), zeros);
+        const uint32_t odd = __ssub16(odd_bytes(word), zeros);
+        gradient[0] = __qadd(gradient[0], low_half(even) * error);
+        gradient[1] = __qadd(gradient[1], low_half(odd) * error);
+        gradient[2] = __qadd(gradient[2], high_half(even) * error);
+        gradient[3] = __qadd(gradient[3], high_half(odd) * error);
+    }
+#endif
+    for (uint32_t f = 0; f < features; f++) {
+        gradient[f] = saturating_add(gradient[f], (input[f] - zero) * error);
     }
 }
 
@@ -35,57 +135,153 @@ void dense_u8_gradient(const void *dense, struct step *step)
 {
     const struct dense *layer = dense;
     const struct structures *structures = layer->structures;
-    const uint8_t *input = layer->input.data;
     const uint8_t *error = structures->output_error.data;
-    int32_t *bias_gradient = structures->bias_gradient;
-    const int32_t input_zero = layer->input.quant->zero_point;
     const int32_t error_zero = structures->output_error.quant->zero_point;
+    const int32_t zero = layer->input.quant->zero_point;
+    const uint32_t features = layer->features;
+    int32_t *gradient = structures->gradient;
+    int32_t *bias_gradient = structures->bias_gradient;
     (void)step;
 
     for (uint32_t i = 0; i < structures->selection->count; i++) {
         const uint32_t o = structures->selected[i];
-        const int32_t e = (int32_t)error[o] - error_zero;
-        int32_t *gradient = (int32_t *)structures->gradient + o * layer->features;
-        bias_gradient[o] = saturating_add(bias_gradient[o], e);
+        const int32_t e = error[o] - error_zero;
         structures->touched[o] = 1;
-        for (uint32_t f = 0; f < layer->features; f++) {
-            gradient[f] = saturating_add(gradient[f], ((int32_t)input[f] - input_zero) * e);
+        if (e != 0) {
+            bias_gradient[o] = saturating_add(bias_gradient[o], e);
+            add_scaled_inputs(gradient + o * features, layer->input.data, features, zero, (int16_t)e);
         }
     }
+}
+
+/* Two rows of weights, by their offsets, and their errors less the zero point. */
+struct row_pair {
+    uint32_t offset0;
+    uint32_t offset1;
+    int16_t error0;
+    int16_t error1;
+};
+
+struct row_pairs {
+    const struct row_pair *list;
+    uint32_t count;
+    uint32_t correction; /* what the zero point of the weights takes off every sum */
+};
+
+/* The selected rows whose error is not zero. */
+static struct row_pairs pair_rows(const struct dense *layer)
+{
+    const struct structures *structures = layer->structures;
+    const uint8_t *error = structures->output_error.data;
+    const int32_t zero = structures->output_error.quant->zero_point;
+    struct row_pair *pairs = layer->error_scratch.data;
+    uint32_t rows = 0;
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < structures->selection->count; i++) {
+        const uint32_t o = structures->selected[i];
+        const int32_t e = error[o] - zero;
+        if (e == 0) {
+            continue;
+        }
+        struct row_pair *pair = &pairs[rows / 2];
+        const uint32_t offset = o * layer->features;
+        if (rows++ % 2 == 0) {
+            *pair = (struct row_pair){offset, offset, (int16_t)e, 0};
+        } else {
+            pair->offset1 = offset;
+            pair->error1 = (int16_t)e;
+        }
+        sum += e;
+    }
+    return (struct row_pairs){pairs, (rows + 1) / 2, (uint32_t)(sum * layer->weights.quant->zero_point)};
+}
+
+/* Sums over the rows for features 0..3 of `weights`; apart, or too many values compete for registers. */
+__attribute__((noinline)) static void add_features(uint32_t sums[FEATURES_AT_ONCE], const uint8_t *weights,
+                                                   const struct row_pairs *pairs)
+{
+    const struct row_pair *pair = pairs->list;
+    uint32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+#pragma GCC unroll 2
+    for (uint32_t left = pairs->count; left > 0; left--, pair++) {
+#ifdef __ARM_FEATURE_DSP
+        uint32_t word0, word1, errors;
+        __asm__("ldr %[word0], [%[pair]]\n\t"
+                "ldr %[word1], [%[pair], #4]\n\t"
+                "ldr %[errors], [%[pair], #8]\n\t"
+                "ldr %[word0], [%[weights], %[word0]]\n\t"
+                "ldr %[word1], [%[weights], %[word1]]\n\t"
+                : [word0] "=&r"(word0), [word1] "=&r"(word1), [errors] "=&r"(errors)
+                : [pair] "r"(pair), [weights] "r"(weights)
+                : "memory");
+        const uint32_t low = pack_low(word0, word1);
+        const uint32_t high = pack_high(word0, word1);
+        s0 = add_pair_products(s0, even_bytes(low), errors);
+        s1 = add_pair_products(s1, odd_bytes(low), errors);
+        s2 = add_pair_products(s2, even_bytes(high), errors);
+        s3 = add_pair_products(s3, odd_bytes(high), errors);
+#else
+        const uint8_t *row0 = weights + pair->offset0;
+        const uint8_t *row1 = weights + pair->offset1;
+        const int32_t e0 = pair->error0;
+        const int32_t e1 = pair->error1;
+        s0 += (uint32_t)(row0[0] * e0) + (uint32_t)(row1[0] * e1);
+        s1 += (uint32_t)(row0[1] * e0) + (uint32_t)(row1[1] * e1);
+        s2 += (uint32_t)(row0[2] * e0) + (uint32_t)(row1[2] * e1);
+        s3 += (uint32_t)(row0[3] * e0) + (uint32_t)(row1[3] * e1);
+#endif
+    }
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+}
+
+static bool any_passes(const uint8_t values[FEATURES_AT_ONCE], struct open_interval passing)
+{
+    return passes_u8(values[0], passing) || passes_u8(values[1], passing) || passes_u8(values[2], passing) ||
+           passes_u8(values[3], passing);
+}
+
+static uint32_t feature_sum(const uint8_t *weights, const struct row_pairs *pairs)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < pairs->count; i++) {
+        const struct row_pair *pair = &pairs->list[i];
+        sum += (uint32_t)(weights[pair->offset0] * pair->error0) + (uint32_t)(weights[pair->offset1] * pair->error1);
+    }
+    return sum;
 }
 
 void dense_u8_error(const void *dense, struct step *step)
 {
     const struct dense *layer = dense;
-    const struct structures *structures = layer->structures;
     const uint8_t *input = layer->input.data;
-    const uint8_t *error = structures->output_error.data;
     const uint8_t *weights = layer->weights.data;
     uint8_t *input_error = layer->input_error.data;
     const struct open_interval passing = passing_u8(layer->input_activation, layer->input.quant);
-    const int32_t weight_zero = layer->weights.quant->zero_point;
-    const int32_t error_zero = structures->output_error.quant->zero_point;
-    const int32_t input_error_zero = layer->input_error.quant->zero_point;
-    const float unit = layer->weights.quant->scale * structures->output_error.quant->scale;
-    const struct factor factor = factor_of(unit / layer->input_error.quant->scale);
-    int32_t lowest = 0;
-    int32_t highest = 0;
+    const float unit = layer->weights.quant->scale * layer->structures->output_error.quant->scale;
+    struct requantizer requantizer = requantizer_of(unit, layer->input_error.quant, ACTIVATION_NONE);
+    const struct row_pairs pairs = pair_rows(layer);
 
-    for (uint32_t f = 0; f < layer->features; f++) {
-        if (!passes_u8(input[f], passing)) {
-            input_error[f] = (uint8_t)input_error_zero;
-            continue;
+    uint32_t f = 0;
+    for (; f + FEATURES_AT_ONCE <= layer->features; f += FEATURES_AT_ONCE) {
+        uint32_t sums[FEATURES_AT_ONCE] = {0};
+        if (any_passes(input + f, passing)) {
+            add_features(sums, weights + f, &pairs);
         }
-        int32_t sum = 0;
-        for (uint32_t i = 0; i < structures->selection->count; i++) {
-            const uint32_t o = structures->selected[i];
-            sum += ((int32_t)error[o] - error_zero) * ((int32_t)weights[o * layer->features + f] - weight_zero);
+        for (uint32_t i = 0; i < FEATURES_AT_ONCE; i++) {
+            const bool passes = passes_u8(input[f + i], passing);
+            input_error[f + i] = passes ? requantizer_take(&requantizer, (int32_t)(sums[i] - pairs.correction))
+                                        : (uint8_t)requantizer.zero_point;
         }
-        lowest = sum < lowest ? sum : lowest;
-        highest = sum > highest ? sum : highest;
-        input_error[f] = requantize(sum, factor, input_error_zero);
+    }
+    for (; f < layer->features; f++) {
+        const bool passes = passes_u8(input[f], passing);
+        const uint32_t sum = feature_sum(weights + f, &pairs) - pairs.correction;
+        input_error[f] = passes ? requantizer_take(&requantizer, (int32_t)sum) : (uint8_t)requantizer.zero_point;
     }
     if (step->training && layer->input_error.quant->tracked) {
-        quant_see(layer->input_error.quant, lowest, highest, unit);
+        quant_see(layer->input_error.quant, requantizer.lowest, requantizer.highest, unit);
     }
 }

@@ -53,6 +53,49 @@ static inline void add_dot_lanes(sums_2x2 sums, const uint8_t *row0, const uint8
     sums[1][1] = s11;
 }
 
+/* Sums of four rows, `pitch` apart, with lanes that lie group after group: all of them whole. */
+static inline void add_dot_four_rows(uint32_t sums[4], const uint8_t *row0, uint32_t pitch, const lane *lanes,
+                                     uint32_t groups)
+{
+    uint32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+    const uint8_t *row2 = row0 + 2 * pitch;
+#pragma GCC unroll 2
+    for (; groups > 0; groups--) {
+        uint32_t first, second, evens, even, odd;
+        __asm__("ldr %[even], [%[lanes]], #8\n\t"
+                "ldr %[odd], [%[lanes], #-4]\n\t"
+                "ldr %[second], [%[row0], %[pitch]]\n\t"
+                "ldr %[first], [%[row0]], #4\n\t"
+                "uxtb16 %[evens], %[second]\n\t"
+                "smlad %[s1], %[evens], %[even], %[s1]\n\t"
+                "uxtb16 %[second], %[second], ror #8\n\t"
+                "smlad %[s1], %[second], %[odd], %[s1]\n\t"
+                "uxtb16 %[evens], %[first]\n\t"
+                "smlad %[s0], %[evens], %[even], %[s0]\n\t"
+                "uxtb16 %[first], %[first], ror #8\n\t"
+                "smlad %[s0], %[first], %[odd], %[s0]\n\t"
+                "ldr %[second], [%[row2], %[pitch]]\n\t"
+                "ldr %[first], [%[row2]], #4\n\t"
+                "uxtb16 %[evens], %[second]\n\t"
+                "smlad %[s3], %[evens], %[even], %[s3]\n\t"
+                "uxtb16 %[second], %[second], ror #8\n\t"
+                "smlad %[s3], %[second], %[odd], %[s3]\n\t"
+                "uxtb16 %[evens], %[first]\n\t"
+                "smlad %[s2], %[evens], %[even], %[s2]\n\t"
+                "uxtb16 %[first], %[first], ror #8\n\t"
+                "smlad %[s2], %[first], %[odd], %[s2]\n\t"
+                : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [row0] "+r"(row0), [row2] "+r"(row2),
+                  [lanes] "+r"(lanes), [first] "=&r"(first), [second] "=&r"(second), [evens] "=&r"(evens),
+                  [even] "=&r"(even), [odd] "=&r"(odd)
+                : [pitch] "r"(pitch)
+                : "memory");
+    }
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+}
+
 static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int16_t *row1, const int16_t *column0,
                                   const int16_t *column1, uint32_t count)
 {

@@ -72,32 +72,55 @@ static inline uint32_t pack_high(uint32_t low, uint32_t high)
     return halves;
 }
 
+/* sum + a.low * b.low + a.high * b.high */
+static inline uint32_t add_pair_products(uint32_t sum, uint32_t a, uint32_t b)
+{
+    return (uint32_t)__smlad((int16x2_t)a, (int16x2_t)b, (int32_t)sum);
+}
+
+static inline int32_t low_half(uint32_t halves)
+{
+    return (int16_t)halves;
+}
+
+static inline int32_t high_half(uint32_t halves)
+{
+    return (int32_t)halves >> 16;
+}
+
 static inline void store_word(void *to, uint32_t word)
 {
     memcpy(to, &word, sizeof word);
 }
 #endif
 
-/* Write the lanes of `count` bytes less `zero`; only the last bytes of a column may be no whole number of groups.
- * Returns their sum. */
-static inline int32_t widen(lane *to, const uint8_t *from, uint32_t count, int32_t zero)
+/* Write the lanes of `count` bytes less `zero`, groups `pitch` lanes apart; only the last bytes of a column may be no
+ * whole number of groups. Returns their sum. */
+static inline int32_t widen_apart(lane *to, uint32_t pitch, const uint8_t *from, uint32_t count, int32_t zero)
 {
     int32_t sum = -(int32_t)count * zero;
 #ifdef __ARM_FEATURE_DSP
     const uint32_t zeros = pack_low((uint32_t)zero, (uint32_t)zero);
 #pragma GCC unroll 2
-    for (; count >= LANE_GROUP; count -= LANE_GROUP, from += LANE_GROUP, to += GROUP_PITCH) {
+    for (; count >= LANE_GROUP; count -= LANE_GROUP, from += LANE_GROUP, to += pitch) {
         const uint32_t word = load_word(from);
         store_word(to, __ssub16(even_bytes(word), zeros));
         store_word(to + 2, __ssub16(odd_bytes(word), zeros));
         sum = (int32_t)__usada8(word, 0, (uint32_t)sum);
     }
+#else
+    (void)pitch;
 #endif
     for (uint32_t i = 0; i < count; i++) {
         sum += from[i];
         to[i] = (lane)(from[i] - zero);
     }
     return sum;
+}
+
+static inline int32_t widen(lane *to, const uint8_t *from, uint32_t count, int32_t zero)
+{
+    return widen_apart(to, GROUP_PITCH, from, count, zero);
 }
 
 /* Write `count` zeros, a whole number of groups. */

@@ -10,6 +10,10 @@
 
 #include "trainer/plan.h"
 
+#ifdef __ARM_FEATURE_DSP
+#include <arm_acle.h>
+#endif
+
 struct factor {
     int32_t mantissa; /* 24 bits */
     uint32_t shift;   /* 1..62 */
@@ -119,11 +123,30 @@ static inline float dequantize(uint8_t q, const struct quant *quant)
 
 static inline int32_t saturating_add(int32_t a, int32_t b)
 {
-    int64_t sum = (int64_t)a + b;
-    if (sum > INT32_MAX) {
-        return INT32_MAX;
+#ifdef __ARM_FEATURE_DSP
+    return __qadd(a, b);
+#elif defined(__ARM_ARCH_6M__)
+    int32_t sum = a;
+    uint32_t sign;
+    __asm__(".syntax unified\n\t"
+            "adds %[sum], %[b]\n\t"
+            "bvc 1f\n\t"
+            "asrs %[sum], #31\n\t"
+            "movs %[sign], #1\n\t"
+            "lsls %[sign], #31\n\t"
+            "eors %[sum], %[sign]\n"
+            "1:"
+            : [sum] "+l"(sum), [sign] "=&l"(sign)
+            : [b] "l"(b)
+            : "cc");
+    return sum;
+#else
+    const int32_t sum = (int32_t)((uint32_t)a + (uint32_t)b);
+    if (((a ^ sum) & (b ^ sum)) < 0) {
+        return a < 0 ? INT32_MIN : INT32_MAX;
     }
-    return sum < INT32_MIN ? INT32_MIN : (int32_t)sum;
+    return sum;
+#endif
 }
 
 /* round(value), halves away from zero, saturated to +-2^30: enough for a bias, and never overflows an accumulator */

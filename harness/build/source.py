@@ -170,6 +170,7 @@ class _PlanSource:
                     "features": str(node.elements),
                     "units": str(node.structures),
                     **self.weighted(planned),
+                    "forward_scratch": self.scratch(planned.forward_scratch),
                     "error_scratch": self.scratch(planned.error_scratch),
                 }
             case "max_pool2d":

@@ -14,6 +14,8 @@ _GROUP = 4
 _COLUMNS_BYTES = 4
 """Two columns of int16 or one of int32, per row; the bytes they are widened from take one more."""
 
+_LANE_BYTES = 2
+_ROW_PAIR_BYTES = 12
 _ERROR_BLOCK_BYTES = 2048
 _ERROR_CHANNELS = 8
 _GRADIENT_POSITIONS = 64
@@ -26,21 +28,22 @@ def _padded(elements: int) -> int:
 
 
 def forward_scratch_bytes(node: Node) -> int:
-    """Return the bytes of the columns of a convolution's input; 0 for other nodes."""
+    """Return the bytes for columns of a convolution's input, or for the widened input of a dense layer."""
+    if _is_uint8(node, "dense"):
+        return _LANE_BYTES * node.elements
     return (_COLUMNS_BYTES + 1) * _padded(node.elements) if _is_uint8(node, "conv2d") else 0
 
 
 def error_scratch_bytes(node: Node) -> int:
-    """Return the bytes of the columns of output errors and of the weights beside them, a block of input channels.
+    """Return the bytes for columns of output errors and, beside them, the weights of a block of input channels.
 
-    A dense layer needs 8 bytes for each of its rows, in pairs.
+    A dense layer needs a table of its rows, in pairs.
     """
     if _is_uint8(node, "dense"):
-        return 8 * (node.structures + 1)
+        return _ROW_PAIR_BYTES * -(-node.structures // 2)
     if not _is_uint8(node, "conv2d"):
         return 0
-    taps, channels = _taps(node), node.input_shape[2]
-    rows = _padded(taps * node.structures)
+    rows, channels = _padded(_taps(node) * node.structures), node.input_shape[2]
     block = min(channels, max(_ERROR_CHANNELS, _ERROR_BLOCK_BYTES // rows))
     return (_COLUMNS_BYTES + 1 + block) * rows
 
