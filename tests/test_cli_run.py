@@ -144,8 +144,14 @@ LONG = {
 }
 
 
-@pytest.mark.parametrize("stage", LONG)
-def test_an_interrupt_ends_everything_within_seconds(tmp_path: Path, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "number", "status"),
+    [*((stage, signal.SIGINT, 130) for stage in LONG), ("training on the twin", signal.SIGTERM, 143)],
+    ids=[*(f"Ctrl-C while {stage}" for stage in LONG), "SIGTERM"],
+)
+def test_an_interrupt_ends_everything_within_seconds(
+    tmp_path: Path, stage: str, number: signal.Signals, status: int
+) -> None:
     write_scenario(tmp_path / "s.yaml", **LONG[stage])
     (tmp_path / "tmp").mkdir()
     changes = {"TMPDIR": str(tmp_path / "tmp")}
@@ -170,12 +176,15 @@ def test_an_interrupt_ends_everything_within_seconds(tmp_path: Path, stage: str)
             pytest.fail(f"never came to {stage}")
         while not (started := descendants(process)):
             time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGINT)
+        if number == signal.SIGINT:  # a terminal sends it to the whole group, kill(1) sends SIGTERM to one process
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
         _, rest = process.communicate(timeout=30)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert "Traceback" not in rest
     assert "failed" not in rest
     assert not [child for child in started if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -41,6 +43,11 @@ def _make_writable(folder: Path) -> None:
         raise InputError(f"--output {folder}: {error.strerror}; expected a folder that can be written") from None
 
 
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    # Leaving through an exception ends the twin, the compiler and the emulations, as Ctrl-C does.
+    raise SystemExit(128 + number)
+
+
 def run(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Scenario files (YAML).", show_default=False)],
     output: Annotated[
@@ -65,6 +72,7 @@ def run(
     names = {scenario.name for scenario in scenarios}
     folder = output or OUTPUT / (names.pop() if len(names) == 1 else "suite")
     _make_writable(folder)
+    signal.signal(signal.SIGTERM, _terminate)
     with make_progress(len(prepared)) as progress:
         documents = run_suite(prepared, progress, jobs or len(os.sched_getaffinity(0)), folder)
     write_results(folder, documents)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psutil
@@ -15,6 +15,7 @@ from harness.pipeline.prepare import PreparedRun
 from harness.pipeline.run import Runner
 from harness.result import Document
 
+_WAKE_PERIOD_S = 0.2
 _KILL_PERIOD_S = 0.1
 
 
@@ -28,8 +29,15 @@ def run_suite(prepared: Sequence[PreparedRun], observer: Observer, jobs: int, fo
     """
     runner = Runner(observer, folder)
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="run") as executor:
-        futures = [executor.submit(runner.run, run) for run in prepared]
+        futures: list[Future[Document]] = []
         try:
+            futures += (executor.submit(runner.run, run) for run in prepared)
+            pending = set(futures)
+            while pending:
+                # Without a timeout, a signal that arrives while this thread falls asleep would not wake it.
+                done, pending = wait(pending, timeout=_WAKE_PERIOD_S, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
             return [future.result() for future in futures]
         except BaseException:
             runner.stop()
@@ -41,7 +49,8 @@ def run_suite(prepared: Sequence[PreparedRun], observer: Observer, jobs: int, fo
 def _end(futures: Sequence[Future[Document]]) -> None:
     # concurrent.futures.wait() never counts a future that was cancelled while it waited for a thread as done.
     while not all(future.done() for future in futures):
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
+        # A second Ctrl-C must not leave the processes behind that this is about to end.
+        with contextlib.suppress(psutil.NoSuchProcess, KeyboardInterrupt, SystemExit):
+            for child in psutil.Process().children(recursive=True):
                 child.kill()
-        time.sleep(_KILL_PERIOD_S)
+            time.sleep(_KILL_PERIOD_S)
