@@ -1,4 +1,4 @@
-"""The RAM budget: what does not fit is refused with the bytes, the largest tensors, and what would fit."""
+"""Budgets: what does not fit is refused with the bytes, the largest tensors, and what would fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from small_networks import NETWORKS
 
 from harness.errors import BudgetError
 from harness.model import load_network
-from harness.plan import Plan, check_ram, make_plan
+from harness.plan import Plan, check_flash, check_ram, make_plan
 
 STACK = 512
 DIGITS = load_network("digits-cnn")
@@ -74,3 +74,18 @@ def test_the_deepest_suffix_that_fits_is_named():
 
 def test_when_nothing_fits_a_smaller_network_is_asked_for():
     assert refusal(make_plan(DIGITS, "float32"), 600).endswith("choose a smaller network")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "mixed", "float32"])
+def test_constants_that_exceed_the_flash_budget_are_named_with_what_would_fit(dtype):
+    plan = make_plan(load_network("lenet5"), dtype)
+    check_flash(plan, plan.flash_bytes, "here")
+    with pytest.raises(BudgetError) as raised:
+        check_flash(plan, plan.flash_bytes - 1, "file.yaml:5:3")
+    message = str(raised.value)
+    assert message.startswith("file.yaml:5:3: memory.flash_budget: weights and constants take ")
+    assert f"{plan.flash_bytes} bytes, 1 more than the budget of {plan.flash_bytes - 1}" in message
+    assert "weights5" in message
+    assert ("what would fit: dtype uint8" in message) == (dtype != "uint8")
+    if dtype != "uint8":
+        check_flash(make_plan(load_network("lenet5"), "uint8"), plan.flash_bytes - 1, "here")

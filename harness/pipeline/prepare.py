@@ -12,7 +12,7 @@ from typing import Literal
 
 from harness.errors import InputError
 from harness.model import Network, NetworkWeights, initial_weights, read_weights
-from harness.plan import Plan, check_ram, make_plan
+from harness.plan import Plan, check_flash, check_ram, make_plan
 from harness.platform import Platform, load_platform
 from harness.scenario import Scenario, Training
 
@@ -63,6 +63,7 @@ def _prepare_one(scenario: Scenario) -> PreparedRun:
         raise InputError(f"{scenario.locate(key)}: {key}: {error}") from None
     check_ram(plan, ram_budget, memory.stack, scenario.locate("memory.ram_budget"))
     flash_budget = min(memory.flash_budget or flash, flash)
+    check_flash(plan, flash_budget, scenario.locate("memory.flash_budget"))
     return PreparedRun(scenario, network, platform, plan, _weights(scenario, network), ram_budget, flash_budget)
 
 

@@ -1,7 +1,7 @@
 """Training plans: operations in order, tensors with lifetimes and offsets, quantization, budget."""
 
 from harness.plan.arena import Placement, place
-from harness.plan.budget import check_ram
+from harness.plan.budget import check_flash, check_ram
 from harness.plan.deployment import Affine, Deployment, Ranges, deploy, weights_in_state
 from harness.plan.graph import Dtype, Graph, Node, Value
 from harness.plan.operation import Operation
@@ -25,6 +25,7 @@ __all__ = [
     "Structures",
     "Tensor",
     "Value",
+    "check_flash",
     "check_ram",
     "deploy",
     "make_plan",

@@ -1,4 +1,4 @@
-"""Does a plan fit its RAM budget, and if not, what takes the memory and what would fit."""
+"""Does a plan fit its budgets, and if not, what takes the memory and what would fit."""
 
 from __future__ import annotations
 
@@ -42,4 +42,21 @@ def check_ram(plan: Plan, budget_bytes: int, stack_bytes: int, where: str) -> No
         f"{where}: memory.ram_budget: the plan needs {needed} bytes (arena {plan.arena_bytes}, stack {stack_bytes}), "
         f"{needed - budget_bytes} more than the budget of {budget_bytes}; largest tensors: {listed}; "
         f"what would fit: {_alternatives(plan, budget_bytes - stack_bytes)}"
+    )
+
+
+def check_flash(plan: Plan, budget_bytes: int, where: str) -> None:
+    """Raise BudgetError when the constants alone exceed the flash budget; what the code adds, the linker knows."""
+    if plan.flash_bytes <= budget_bytes:
+        return
+    stored = [tensor for tensor in plan.tensors if tensor.category == "weights"]
+    largest = sorted(stored, key=lambda tensor: -tensor.padded_bytes)[:LARGEST_SHOWN]
+    listed = ", ".join(f"{tensor.name} {tensor.padded_bytes}" for tensor in largest)
+    smaller = make_plan(plan.network, "uint8", plan.trained_layers)
+    fits = plan.dtype != "uint8" and smaller.flash_bytes <= budget_bytes
+    advice = f"dtype uint8 ({smaller.flash_bytes} bytes and the code)" if fits else "a smaller network"
+    raise BudgetError(
+        f"{where}: memory.flash_budget: weights and constants take {plan.flash_bytes} bytes, "
+        f"{plan.flash_bytes - budget_bytes} more than the budget of {budget_bytes}, and the code comes on top; largest "
+        f"tensors: {listed}; what would fit: {advice}"
     )

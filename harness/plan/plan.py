@@ -98,6 +98,11 @@ class Plan:
         return self.state_bytes + self.placement.size_bytes
 
     @property
+    def flash_bytes(self) -> int:
+        """Return the size of all constants: frozen tensors and the initial values of the state."""
+        return self.initial_bytes + sum(tensor.padded_bytes for tensor in self.tensors if tensor.place == "flash")
+
+    @property
     def lower_bound_bytes(self) -> int:
         """Return the smallest size any arena for this plan can have."""
         return self.state_bytes + self.placement.lower_bound_bytes
