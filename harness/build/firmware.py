@@ -67,8 +67,8 @@ def _run(command: list[str], what: str) -> None:
     if overflow := _OVERFLOW.search(output):
         region, excess = overflow.groups()
         raise BudgetError(
-            f"the linked firmware is {excess} bytes larger than memory.{region.lower()}_budget allows; expected a budget "
-            f"larger by that much, or a smaller network"
+            f"the linked firmware is {excess} bytes larger than memory.{region.lower()}_budget allows; expected a "
+            "budget larger by that much, or a smaller network"
         )
     shown = "\n".join(output.splitlines()[-_SHOWN_LINES:])
     raise BuildError(f"{what} failed: {' '.join(command)}\n{shown}")
