@@ -29,7 +29,7 @@ from reference.affine import F, Quant, requantize, saturated
 from harness.plan.tensor import ELEMENT_BYTES
 
 EXAMPLES = 300
-SCRATCH_BYTES = (2400, 8000)  # next to the least that the largest case needs, and plenty
+SCRATCH_BYTES = (4800, 8000)  # next to the least that the largest case needs, and plenty
 
 SCRATCH = {
     "conv2d": ("forward_scratch", "gradient_scratch", "error_scratch"),

@@ -37,7 +37,7 @@ static struct tile tile_in_scratch(const struct conv2d *conv)
     const uint32_t below = shifted ? shape->kernel_height - 1u : 0;
     struct tile tile = {
         .conv = conv,
-        .filters = at_most(conv->structures->selection->count, taps == 1 ? 16 : 4),
+        .filters = at_most(conv->structures->selection->count, taps == 1 ? 16 : 8),
         .channels = at_most(shape->input_channels, taps == 1 ? 8 : 4),
         .sums = conv->gradient_scratch.data,
         .pitch = (shape->output_width + beside + 1) / 2 * 2,
@@ -55,44 +55,109 @@ static struct tile tile_in_scratch(const struct conv2d *conv)
     return tile;
 }
 
-static void fill_errors(const struct tile *tile)
+#define PLANES_AT_ONCE 4
+
+/* Write value c of each of `count` pixels, less `zero`, to plane c. */
+static void fill_four_planes(int16_t *plane, uint32_t plane_pitch, const uint8_t *pixel, uint32_t pixel_pitch,
+                             uint32_t count, int32_t zero)
 {
-    const struct conv2d_shape *shape = &tile->conv->shape;
-    const struct structures *structures = tile->conv->structures;
-    const uint8_t *first = (const uint8_t *)structures->output_error.data +
-                           tile->first_row * shape->output_width * shape->filters;
-    const int32_t zero = structures->output_error.quant->zero_point;
-    for (uint32_t f = 0; f < tile->filters; f++) {
-        const uint8_t *error = first + structures->selected[tile->first_filter + f];
-        int16_t *plane = tile->errors + f * tile->error_plane;
-        for (uint32_t row = 0; row < tile->rows; row++) {
-            for (uint32_t x = 0; x < shape->output_width; x++, error += shape->filters) {
-                *plane++ = (int16_t)(*error - zero);
-            }
-            for (uint32_t x = shape->output_width; x < tile->pitch; x++) {
-                *plane++ = 0;
-            }
+#ifdef __ARM_FEATURE_DSP
+    const uint32_t zeros = pack_low((uint32_t)zero, (uint32_t)zero);
+    for (; count >= 2; count -= 2, pixel += 2 * pixel_pitch, plane += 2) {
+        const uint32_t word0 = load_word(pixel);
+        const uint32_t word1 = load_word(pixel + pixel_pitch);
+        const uint32_t low = pack_low(word0, word1);
+        const uint32_t high = pack_high(word0, word1);
+        store_word(plane, __ssub16(even_bytes(low), zeros));
+        store_word(plane + plane_pitch, __ssub16(odd_bytes(low), zeros));
+        store_word(plane + 2 * plane_pitch, __ssub16(even_bytes(high), zeros));
+        store_word(plane + 3 * plane_pitch, __ssub16(odd_bytes(high), zeros));
+    }
+#endif
+    for (; count > 0; count--, pixel += pixel_pitch, plane++) {
+        int16_t *to = plane;
+        for (uint32_t c = 0; c < PLANES_AT_ONCE; c++, to += plane_pitch) {
+            *to = (int16_t)(pixel[c] - zero);
         }
     }
 }
 
-/* `top` and `left` of the first value of a plane; further rows and columns lie a stride apart. */
-static void fill_inputs(const struct tile *tile, uint32_t top, uint32_t left, uint32_t rows)
+static void fill_plane(int16_t *plane, const uint8_t *value, uint32_t pixel_pitch, uint32_t count, int32_t zero)
+{
+    for (; count > 0; count--, value += pixel_pitch) {
+        *plane++ = (int16_t)(*value - zero);
+    }
+}
+
+static void fill_with_zeros(int16_t *plane, uint32_t planes, uint32_t plane_pitch, uint32_t count)
+{
+    for (uint32_t c = 0; c < planes; c++, plane += plane_pitch) {
+        for (uint32_t i = 0; i < count; i++) {
+            plane[i] = 0;
+        }
+    }
+}
+
+static bool selected_without_gap(const uint16_t *selected, uint32_t count)
+{
+    return selected[count - 1] - selected[0] == (int32_t)count - 1;
+}
+
+static void fill_errors(const struct tile *tile)
 {
     const struct conv2d_shape *shape = &tile->conv->shape;
-    const uint32_t step = shape->stride_x * shape->input_channels;
-    const int32_t zero = tile->conv->input.quant->zero_point;
-    for (uint32_t c = 0; c < tile->channels; c++) {
-        const uint8_t *channel = (const uint8_t *)tile->conv->input.data + tile->first_channel + c;
-        int16_t *plane = tile->inputs + c * tile->input_plane;
-        for (uint32_t row = 0; row < rows; row++) {
-            const uint32_t y = top + row * shape->stride_y;
-            const uint8_t *pixel = channel + (int32_t)((y * shape->input_width + left) * shape->input_channels);
-            uint32_t x = left;
-            for (uint32_t column = 0; column < tile->pitch; column++, x += shape->stride_x, pixel += step) {
-                *plane++ = y < shape->input_height && x < shape->input_width ? (int16_t)(*pixel - zero) : 0;
+    const struct structures *structures = tile->conv->structures;
+    const uint16_t *selected = structures->selected + tile->first_filter;
+    const int32_t zero = structures->output_error.quant->zero_point;
+    const uint32_t width = shape->output_width;
+    const uint8_t *error =
+        (const uint8_t *)structures->output_error.data + tile->first_row * width * shape->filters;
+    int16_t *plane = tile->errors;
+    for (uint32_t row = 0; row < tile->rows; row++, error += width * shape->filters, plane += tile->pitch) {
+        uint32_t f = 0;
+        while (f < tile->filters) {
+            int16_t *to = plane + f * tile->error_plane;
+            if (f + PLANES_AT_ONCE <= tile->filters && selected_without_gap(selected + f, PLANES_AT_ONCE)) {
+                fill_four_planes(to, tile->error_plane, error + selected[f], shape->filters, width, zero);
+                f += PLANES_AT_ONCE;
+            } else {
+                fill_plane(to, error + selected[f], shape->filters, width, zero);
+                f++;
             }
         }
+        fill_with_zeros(plane + width, tile->filters, tile->error_plane, tile->pitch - width);
+    }
+}
+
+/* The first value of a plane is that of the input at (top, left); further ones lie a stride apart. */
+static void fill_inputs(const struct tile *tile, int32_t top, int32_t left, uint32_t rows)
+{
+    const struct conv2d_shape *shape = &tile->conv->shape;
+    const uint32_t stride = shape->stride_x;
+    const uint32_t pixel_pitch = stride * shape->input_channels;
+    const int32_t zero = tile->conv->input.quant->zero_point;
+    const uint32_t before = left < 0 ? ((uint32_t)-left + stride - 1) / stride : 0;
+    const uint32_t end = at_most(((uint32_t)(shape->input_width - left) + stride - 1) / stride, tile->pitch);
+    const uint32_t first_x = (uint32_t)left + before * stride;
+    int16_t *plane = tile->inputs;
+    for (uint32_t row = 0; row < rows; row++, plane += tile->pitch) {
+        const uint32_t y = (uint32_t)top + row * shape->stride_y;
+        if (y >= shape->input_height || before >= end) {
+            fill_with_zeros(plane, tile->channels, tile->input_plane, tile->pitch);
+            continue;
+        }
+        const uint8_t *pixel = (const uint8_t *)tile->conv->input.data +
+                               (y * shape->input_width + first_x) * shape->input_channels + tile->first_channel;
+        fill_with_zeros(plane, tile->channels, tile->input_plane, before);
+        uint32_t c = 0;
+        for (; c + PLANES_AT_ONCE <= tile->channels; c += PLANES_AT_ONCE) {
+            int16_t *to = plane + c * tile->input_plane + before;
+            fill_four_planes(to, tile->input_plane, pixel + c, pixel_pitch, end - before, zero);
+        }
+        for (; c < tile->channels; c++) {
+            fill_plane(plane + c * tile->input_plane + before, pixel + c, pixel_pitch, end - before, zero);
+        }
+        fill_with_zeros(plane + end, tile->channels, tile->input_plane, tile->pitch - end);
     }
 }
 
@@ -130,42 +195,51 @@ static void advance_to_next_channel(struct stream *stream)
     stream->values += stream->tile->input_plane;
 }
 
-/* Add the products of the planes to the sums, for all taps or for the one that the input planes are for. */
+/* Add the products of two input planes, shifted to their taps, with the planes of all errors. */
+static void add_stream_products(const struct tile *tile, const struct stream *first, const struct stream *second,
+                                uint32_t sums_a_filter)
+{
+    const uint32_t count = tile->rows * tile->pitch;
+    const int16_t *errors = tile->errors;
+    uint32_t *sums0 = tile->sums;
+    for (uint32_t f = 0; f < tile->filters; f += 2) {
+        const uint32_t next = f + 1 < tile->filters ? 1 : 0;
+        uint32_t *sums1 = sums0 + next * sums_a_filter;
+        sums_2x2 sums = {{sums0[first->index], sums0[second->index]}, {sums1[first->index], sums1[second->index]}};
+        add_dot_planes(sums, errors, errors + next * tile->error_plane, first->values, second->values, count);
+        sums1[second->index] = sums[1][1];
+        sums0[second->index] = sums[0][1];
+        sums1[first->index] = sums[1][0];
+        sums0[first->index] = sums[0][0];
+        errors += 2 * tile->error_plane;
+        sums0 += 2 * sums_a_filter;
+    }
+}
+
+/* For all taps, or for the one that the input planes are for. */
 static void add_products(const struct tile *tile, uint32_t tap)
 {
     const struct conv2d_shape *shape = &tile->conv->shape;
     const uint32_t sums_a_filter = tile->channels * shape->kernel_height * shape->kernel_width;
-    const uint32_t count = tile->rows * tile->pitch;
     void (*advance)(struct stream *) = tile->shifted ? advance_over_taps : advance_to_next_channel;
-    for (uint32_t f = 0; f < tile->filters; f += 2) {
-        const uint32_t next = f + 1 < tile->filters ? 1 : 0;
-        const int16_t *errors = tile->errors + f * tile->error_plane;
-        uint32_t *sums0 = tile->sums + f * sums_a_filter;
-        uint32_t *sums1 = sums0 + next * sums_a_filter;
-        struct stream stream = {.tile = tile, .values = tile->inputs, .index = tap};
-        while (stream.channel < tile->channels) {
-            const struct stream first = stream;
-            struct stream second = stream;
+    struct stream stream = {.tile = tile, .values = tile->inputs, .index = tap};
+    while (stream.channel < tile->channels) {
+        const struct stream first = stream;
+        struct stream second = stream;
+        advance(&stream);
+        if (COLUMNS == 2 && stream.channel < tile->channels) {
+            second = stream;
             advance(&stream);
-            if (COLUMNS == 2 && stream.channel < tile->channels) {
-                second = stream;
-                advance(&stream);
-            }
-            sums_2x2 sums = {{sums0[first.index], sums0[second.index]}, {sums1[first.index], sums1[second.index]}};
-            add_dot_planes(sums, errors, errors + next * tile->error_plane, first.values, second.values, count);
-            sums1[second.index] = sums[1][1];
-            sums0[second.index] = sums[0][1];
-            sums1[first.index] = sums[1][0];
-            sums0[first.index] = sums[0][0];
         }
+        add_stream_products(tile, &first, &second, sums_a_filter);
     }
 }
 
 static void add_rows(const struct tile *tile)
 {
     const struct conv2d_shape *shape = &tile->conv->shape;
-    const uint32_t top = tile->first_row * shape->stride_y - shape->padding_y;
-    const uint32_t left = 0u - shape->padding_x;
+    const int32_t top = (int32_t)(tile->first_row * shape->stride_y) - shape->padding_y;
+    const int32_t left = -(int32_t)shape->padding_x;
     if (tile->shifted) {
         fill_inputs(tile, top, left, tile->rows + shape->kernel_height - 1);
         add_products(tile, 0);
@@ -174,7 +248,7 @@ static void add_rows(const struct tile *tile)
     uint32_t tap = 0;
     for (uint32_t kernel_y = 0; kernel_y < shape->kernel_height; kernel_y++) {
         for (uint32_t kernel_x = 0; kernel_x < shape->kernel_width; kernel_x++, tap++) {
-            fill_inputs(tile, top + kernel_y, left + kernel_x, tile->rows);
+            fill_inputs(tile, top + (int32_t)kernel_y, left + (int32_t)kernel_x, tile->rows);
             add_products(tile, tap);
         }
     }

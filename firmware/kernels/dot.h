@@ -123,6 +123,78 @@ static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int1
     sums[1][1] = s11;
 }
 
+#elif defined(__ARM_ARCH_6M__)
+
+/* Sums lie in high registers, which an addition reaches at no cost, so that the rest fits the low ones. */
+static inline void add_dot_lanes(sums_2x2 sums, const uint8_t *row0, const uint8_t *row1, const lane *columns,
+                                 uint32_t count)
+{
+    uint32_t s0 = sums[0][0];
+    uint32_t s1 = sums[1][0];
+    uint32_t groups = count / LANE_GROUP;
+    uint32_t value, product;
+    if (groups > 0) {
+        __asm__(".syntax unified\n"
+                "1:\n\t"
+                ".irp at, 0, 1, 2, 3\n\t"
+                "ldmia %[columns]!, {%[value]}\n\t"
+                "ldrb %[product], [%[row0], #\\at]\n\t"
+                "muls %[product], %[value], %[product]\n\t"
+                "add %[s0], %[product]\n\t"
+                "ldrb %[product], [%[row1], #\\at]\n\t"
+                "muls %[value], %[product], %[value]\n\t"
+                "add %[s1], %[value]\n\t"
+                ".endr\n\t"
+                "adds %[row0], #4\n\t"
+                "adds %[row1], #4\n\t"
+                "subs %[groups], #1\n\t"
+                "bne 1b\n\t"
+                : [s0] "+h"(s0), [s1] "+h"(s1), [columns] "+l"(columns), [row0] "+l"(row0), [row1] "+l"(row1),
+                  [groups] "+l"(groups), [value] "=&l"(value), [product] "=&l"(product)
+                :
+                : "cc", "memory");
+    }
+    for (uint32_t i = 0; i < count % LANE_GROUP; i++) {
+        s0 += (uint32_t)(row0[i] * columns[i]);
+        s1 += (uint32_t)(row1[i] * columns[i]);
+    }
+    sums[0][0] = s0;
+    sums[1][0] = s1;
+}
+
+/* `count` is even and not 0. */
+static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int16_t *row1, const int16_t *column0,
+                                  const int16_t *column1, uint32_t count)
+{
+    uint32_t s0 = sums[0][0];
+    uint32_t s1 = sums[1][0];
+    (void)column1;
+    /* Offsets run up to zero, which ends the loop without a comparison. */
+    row0 += count;
+    row1 += count;
+    column0 += count;
+    int32_t offset = -(int32_t)(count * sizeof *row0);
+    uint32_t value, product;
+    __asm__(".syntax unified\n"
+            "1:\n\t"
+            ".rept 2\n\t"
+            "ldrsh %[value], [%[column0], %[offset]]\n\t"
+            "ldrsh %[product], [%[row0], %[offset]]\n\t"
+            "muls %[product], %[value], %[product]\n\t"
+            "add %[s0], %[product]\n\t"
+            "ldrsh %[product], [%[row1], %[offset]]\n\t"
+            "muls %[value], %[product], %[value]\n\t"
+            "add %[s1], %[value]\n\t"
+            "adds %[offset], #2\n\t"
+            ".endr\n\t"
+            "bmi 1b\n\t"
+            : [s0] "+h"(s0), [s1] "+h"(s1), [offset] "+l"(offset), [value] "=&l"(value), [product] "=&l"(product)
+            : [row0] "l"(row0), [row1] "l"(row1), [column0] "l"(column0)
+            : "cc", "memory");
+    sums[0][0] = s0;
+    sums[1][0] = s1;
+}
+
 #else
 
 static inline void add_dot_lanes(sums_2x2 sums, const uint8_t *row0, const uint8_t *row1, const lane *columns,
