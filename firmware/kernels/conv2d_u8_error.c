@@ -154,6 +154,10 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
     const uint32_t elements = (uint32_t)shape->kernel_height * shape->kernel_width * structures->selection->count;
     const uint32_t pitch = whole_groups(elements);
     const int32_t weight_zero = conv->weights.quant->zero_point;
+    if (elements == 0) {
+        memset(conv->input_error.data, conv->input_error.quant->zero_point, conv->input_error.elements);
+        return;
+    }
     const float unit = conv->weights.quant->scale * structures->output_error.quant->scale;
     struct requantizer requantizer = requantizer_of(unit, conv->input_error.quant, ACTIVATION_NONE);
     lane *const columns = conv->error_scratch.data;
