@@ -93,4 +93,4 @@ def _read_records(twin: subprocess.Popen[bytes], progress: Progress | None) -> l
 def _reason(status: int, complaint: str) -> str:
     if status < 0:
         return f"{signal.Signals(-status).name}; {complaint}"
-    return REFUSALS.get(status) or complaint or f"status {status}"
+    return complaint or REFUSALS.get(status) or f"status {status}"
