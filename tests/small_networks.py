@@ -70,7 +70,7 @@ GRAPHS = {
     for net in (
         network(
             "inverted-residual", (7, 6, 2),
-            Conv2d(filters=4, padding=1, activation="relu6", name="stem"),
+            Conv2d(filters=4, padding=1, activation="relu6"), MaxPool2d(size=2, name="stem"),
             Pointwise(filters=6, activation="relu6"), DepthwiseConv2d(padding=1, activation="relu6"),
             Pointwise(filters=4), Add(of="stem"),
             DepthwiseConv2d(stride=2, padding=1), BatchNorm(), Pointwise(filters=5, activation="relu"),
