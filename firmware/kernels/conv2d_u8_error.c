@@ -96,6 +96,7 @@ struct pixels {
     uint32_t channels;
     uint32_t count;
     struct open_interval passing;
+    bool all_pass;
 };
 
 static inline bool pixels_pass(const struct pixels *pixels, uint32_t channel)
@@ -104,42 +105,70 @@ static inline bool pixels_pass(const struct pixels *pixels, uint32_t channel)
     return first || (pixels->count == 2 && passes_u8(pixels->input[pixels->channels + channel], pixels->passing));
 }
 
-/* Apart from the sums, or too many values compete for registers. */
-__attribute__((noinline)) static void put_errors(struct requantizer *requantizer, sums_2x2 sums,
-                                                 const struct pixels *pixels, const uint32_t channels[2],
-                                                 uint32_t rows)
+/* Channels whose error is wanted for at least one of the pixels, a few at a time. */
+struct live_channels {
+    uint32_t *channels; /* [ROWS_AT_ONCE] */
+    const uint8_t **rows;
+    uint32_t count;
+};
+
+static void put_errors(struct requantizer *requantizer, const uint32_t *sums, const struct pixels *pixels,
+                       const struct live_channels *live, uint32_t pixel)
 {
-    for (uint32_t row = 0; row < rows; row++) {
-        for (uint32_t i = 0; i < pixels->count; i++) {
-            const uint32_t at = i * pixels->channels + channels[row];
-            const bool passes = passes_u8(pixels->input[at], pixels->passing);
-            pixels->error[at] = passes ? requantizer_take(requantizer, (int32_t)sums[row][i])
-                                       : (uint8_t)requantizer->zero_point;
-        }
+    const uint8_t *input = pixels->input + pixel * pixels->channels;
+    uint8_t *error = pixels->error + pixel * pixels->channels;
+    const uint32_t first = live->channels[0];
+    if (pixels->all_pass) {
+        requantizer_take_rows(requantizer, sums, live->count, error + first);
+        return;
+    }
+    for (uint32_t i = 0; i < live->count; i++) {
+        const uint32_t channel = live->channels[i];
+        const bool passes = passes_u8(input[channel], pixels->passing);
+        error[channel] = passes ? requantizer_take(requantizer, (int32_t)sums[i]) : (uint8_t)requantizer->zero_point;
+    }
+}
+
+static void propagate_live(struct requantizer *requantizer, uint32_t elements, const lane *columns,
+                           const uint32_t correction[2], const struct pixels *pixels, const struct live_channels *live)
+{
+    uint32_t sums0[ROWS_AT_ONCE];
+    uint32_t sums1[ROWS_AT_ONCE];
+    struct row_sums sums = {sums0, sums1};
+    for (uint32_t i = 0; i < live->count; i++) {
+        sums0[i] = -correction[0];
+        sums1[i] = -correction[1];
+    }
+    for (uint32_t i = 0; i < live->count; i += 2) {
+        const uint32_t other = i + 1 < live->count ? i + 1 : i;
+        add_dot_lanes(&sums, i, live->rows[i], live->rows[other], columns, elements);
+    }
+    put_errors(requantizer, sums0, pixels, live, 0);
+    if (pixels->count == 2) {
+        put_errors(requantizer, sums1, pixels, live, 1);
     }
 }
 
 static void propagate(struct requantizer *requantizer, const struct transposed *transposed, const lane *columns,
                       const uint32_t correction[2], const struct pixels *pixels)
 {
-    uint32_t channels[2];
-    const uint8_t *rows[2];
-    uint32_t waiting = 0;
-    for (uint32_t c = 0; c < transposed->channels; c++) {
+    uint32_t channels[ROWS_AT_ONCE];
+    const uint8_t *rows[ROWS_AT_ONCE];
+    struct live_channels live = {channels, rows, 0};
+    const uint8_t *row = transposed->rows;
+    for (uint32_t c = 0; c < transposed->channels; c++, row += transposed->pitch) {
         const uint32_t channel = transposed->first_channel + c;
-        if (pixels_pass(pixels, channel)) {
-            channels[waiting] = channel;
-            rows[waiting++] = transposed->rows + c * transposed->pitch;
+        if (pixels->all_pass || pixels_pass(pixels, channel)) {
+            channels[live.count] = channel;
+            rows[live.count++] = row;
         } else {
             for (uint32_t i = 0; i < pixels->count; i++) {
                 pixels->error[i * pixels->channels + channel] = (uint8_t)requantizer->zero_point;
             }
         }
-        if (waiting == 2 || (waiting == 1 && c + 1 == transposed->channels)) {
-            sums_2x2 sums = {{-correction[0], -correction[1]}, {-correction[0], -correction[1]}};
-            add_dot_lanes(sums, rows[0], rows[waiting - 1], columns, transposed->elements);
-            put_errors(requantizer, sums, pixels, channels, waiting);
-            waiting = 0;
+        if (live.count == ROWS_AT_ONCE || (live.count > 0 && c + 1 == transposed->channels)) {
+            propagate_live(requantizer, transposed->elements, columns, correction, pixels, &live);
+            live.count = 0;
         }
     }
 }
@@ -179,6 +208,7 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
                 .channels = channels,
                 .count = position + COLUMNS <= positions ? COLUMNS : 1,
                 .passing = passing_u8(conv->input_activation, conv->input.quant),
+                .all_pass = conv->input_activation == ACTIVATION_NONE,
             };
             uint32_t correction[2] = {0, 0};
             for (uint32_t i = 0; i < pixels.count; i++) {

@@ -3,18 +3,6 @@
 #include "kernels/patch.h"
 #include "kernels/requantizer.h"
 
-/* Apart from the sums, or too many values compete for registers. */
-__attribute__((noinline)) static void put_outputs(struct requantizer *requantizer, sums_2x2 sums, uint32_t rows,
-                                                  uint8_t *output, uint32_t filters, uint32_t filled)
-{
-    for (uint32_t column = 0; column < filled; column++, output += filters) {
-        output[0] = requantizer_take(requantizer, (int32_t)sums[0][column]);
-        if (rows == 2) {
-            output[1] = requantizer_take(requantizer, (int32_t)sums[1][column]);
-        }
-    }
-}
-
 void conv2d_u8_forward(const void *conv2d, struct step *step)
 {
     const struct conv2d *conv = conv2d;
@@ -55,14 +43,23 @@ void conv2d_u8_forward(const void *conv2d, struct step *step)
             }
         }
         const uint8_t *row = conv->weights.data;
-        for (uint32_t o = 0; o < filters; o += 2, row += 2 * elements) {
-            const uint32_t rows = o + 1 < filters ? 2 : 1;
-            const uint32_t bias0 = (uint32_t)bias[o];
-            const uint32_t bias1 = (uint32_t)bias[o + rows - 1];
-            sums_2x2 sums = {{bias0 - correction[0], bias0 - correction[1]},
-                             {bias1 - correction[0], bias1 - correction[1]}};
-            add_dot_lanes(sums, row, row + (rows - 1) * elements, columns, elements);
-            put_outputs(&requantizer, sums, rows, output + o, filters, filled);
+        for (uint32_t o = 0; o < filters; o += ROWS_AT_ONCE) {
+            const uint32_t rows = filters - o < ROWS_AT_ONCE ? filters - o : ROWS_AT_ONCE;
+            uint32_t sums0[ROWS_AT_ONCE];
+            uint32_t sums1[ROWS_AT_ONCE];
+            struct row_sums sums = {sums0, sums1};
+            for (uint32_t r = 0; r < rows; r++) {
+                sums0[r] = (uint32_t)bias[o + r] - correction[0];
+                sums1[r] = (uint32_t)bias[o + r] - correction[1];
+            }
+            for (uint32_t r = 0; r < rows; r += 2, row += 2 * elements) {
+                const uint8_t *other = r + 1 < rows ? row + elements : row;
+                add_dot_lanes(&sums, r, row, other, columns, elements);
+            }
+            requantizer_take_rows(&requantizer, sums0, rows, output + o);
+            if (filled == 2) {
+                requantizer_take_rows(&requantizer, sums1, rows, output + filters + o);
+            }
         }
     }
     if (step->training && conv->output.quant->tracked) {

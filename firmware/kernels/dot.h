@@ -7,13 +7,23 @@
 /* Sums of products, [row][column]. They may wrap on the way; the totals do not. */
 typedef uint32_t sums_2x2[2][2];
 
+/* Sums of a few rows with each column, to be finished together. */
+#define ROWS_AT_ONCE 8
+
+struct row_sums {
+    uint32_t *column0; /* [ROWS_AT_ONCE] */
+    uint32_t *column1;
+};
+
 #ifdef __ARM_FEATURE_DSP
 
-/* The compiler would spill half of the operands to the stack. */
-static inline void add_dot_lanes(sums_2x2 sums, const uint8_t *row0, const uint8_t *row1, const lane *columns,
-                                 uint32_t count)
+/* Add the products of two rows to sums `row` and `row` + 1. In C, the compiler would spill half of the operands. */
+static inline void add_dot_lanes(struct row_sums *sums, uint32_t row, const uint8_t *row0, const uint8_t *row1,
+                                 const lane *columns, uint32_t count)
 {
-    uint32_t s00 = sums[0][0], s01 = sums[0][1], s10 = sums[1][0], s11 = sums[1][1];
+    uint32_t *sums0 = &sums->column0[row];
+    uint32_t *sums1 = &sums->column1[row];
+    uint32_t s00 = sums0[0], s01 = sums1[0], s10 = sums0[1], s11 = sums1[1];
 #pragma GCC unroll 2
     for (uint32_t groups = count / LANE_GROUP; groups > 0; groups--) {
         uint32_t word0, word1, even, lanes0, lanes1;
@@ -47,10 +57,10 @@ static inline void add_dot_lanes(sums_2x2 sums, const uint8_t *row0, const uint8
         s10 += (uint32_t)(row1[i] * columns[i]);
         s11 += (uint32_t)(row1[i] * columns[LANE_GROUP + i]);
     }
-    sums[0][0] = s00;
-    sums[0][1] = s01;
-    sums[1][0] = s10;
-    sums[1][1] = s11;
+    sums0[0] = s00;
+    sums0[1] = s10;
+    sums1[0] = s01;
+    sums1[1] = s11;
 }
 
 /* Sums of four rows, `pitch` apart, with lanes that lie group after group: all of them whole. */
@@ -126,11 +136,11 @@ static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int1
 #elif defined(__ARM_ARCH_6M__)
 
 /* Sums lie in high registers, which an addition reaches at no cost, so that the rest fits the low ones. */
-static inline void add_dot_lanes(sums_2x2 sums, const uint8_t *row0, const uint8_t *row1, const lane *columns,
-                                 uint32_t count)
+static inline void add_dot_lanes(struct row_sums *sums, uint32_t row, const uint8_t *row0, const uint8_t *row1,
+                                 const lane *columns, uint32_t count)
 {
-    uint32_t s0 = sums[0][0];
-    uint32_t s1 = sums[1][0];
+    uint32_t s0 = sums->column0[row];
+    uint32_t s1 = sums->column0[row + 1];
     uint32_t groups = count / LANE_GROUP;
     uint32_t value, product;
     if (groups > 0) {
@@ -158,8 +168,8 @@ static inline void add_dot_lanes(sums_2x2 sums, const uint8_t *row0, const uint8
         s0 += (uint32_t)(row0[i] * columns[i]);
         s1 += (uint32_t)(row1[i] * columns[i]);
     }
-    sums[0][0] = s0;
-    sums[1][0] = s1;
+    sums->column0[row] = s0;
+    sums->column0[row + 1] = s1;
 }
 
 /* `count` is even and not 0. */
@@ -197,17 +207,17 @@ static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int1
 
 #else
 
-static inline void add_dot_lanes(sums_2x2 sums, const uint8_t *row0, const uint8_t *row1, const lane *columns,
-                                 uint32_t count)
+static inline void add_dot_lanes(struct row_sums *sums, uint32_t row, const uint8_t *row0, const uint8_t *row1,
+                                 const lane *columns, uint32_t count)
 {
-    uint32_t s0 = sums[0][0], s1 = sums[1][0];
-#pragma GCC unroll 4
+    uint32_t s0 = sums->column0[row];
+    uint32_t s1 = sums->column0[row + 1];
     for (uint32_t i = 0; i < count; i++) {
         s0 += (uint32_t)(row0[i] * columns[i]);
         s1 += (uint32_t)(row1[i] * columns[i]);
     }
-    sums[0][0] = s0;
-    sums[1][0] = s1;
+    sums->column0[row] = s0;
+    sums->column0[row + 1] = s1;
 }
 
 static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int16_t *row1, const int16_t *column0,

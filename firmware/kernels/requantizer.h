@@ -33,4 +33,7 @@ static inline uint8_t requantizer_take(struct requantizer *requantizer, int32_t 
     return clamped(rescaled + requantizer->zero_point, requantizer->bounds);
 }
 
+/* Take the sums of `rows` outputs that lie side by side. */
+void requantizer_take_rows(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs);
+
 #endif

@@ -1,0 +1,36 @@
+#include "kernels/requantizer.h"
+
+/* Where there is no short factor. */
+__attribute__((noinline)) static void take_rows_exactly(struct requantizer *requantizer, const uint32_t *sums,
+                                                        uint32_t rows, uint8_t *outputs)
+{
+    for (uint32_t row = 0; row < rows; row++) {
+        outputs[row] = requantizer_take(requantizer, (int32_t)sums[row]);
+    }
+}
+
+/* The fields of the requantizer are copied: a byte that is stored could be one of theirs. */
+void requantizer_take_rows(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
+{
+    const struct short_factor factor = requantizer->short_factor;
+    const int32_t zero_point = requantizer->zero_point;
+    const int32_t low = requantizer->bounds.low;
+    const int32_t high = requantizer->bounds.high;
+    int32_t lowest = requantizer->lowest;
+    int32_t highest = requantizer->highest;
+    if (factor.mantissa == 0) {
+        take_rows_exactly(requantizer, sums, rows, outputs);
+        return;
+    }
+    for (const uint8_t *end = outputs + rows; outputs < end; outputs++) {
+        const int32_t sum = (int32_t)*sums++;
+        lowest = sum < lowest ? sum : lowest;
+        highest = sum > highest ? sum : highest;
+        int32_t value = rescale_shortly(sum, factor) + zero_point;
+        value = value < low ? low : value;
+        value = value > high ? high : value;
+        *outputs = (uint8_t)value;
+    }
+    requantizer->lowest = lowest;
+    requantizer->highest = highest;
+}

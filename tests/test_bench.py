@@ -1,0 +1,89 @@
+"""The speed of the kernels by exact counts: what was reached must stay."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli import app
+from harness.pipeline.bench import KernelSpeed, kernel_cases, measure_kernel, measure_ratio
+
+CONVOLUTION, DENSE = "conv2d 3x3 16x16x32 -> 32", "dense 1024 -> 128"
+
+MOST_INSTRUCTIONS = {
+    (CONVOLUTION, "imxrt1062"): (1.7, 2.1, 2.0),
+    (CONVOLUTION, "nrf52840"): (1.7, 2.1, 2.0),
+    (CONVOLUTION, "rp2040"): (5.2, 6.1, 6.7),
+    (DENSE, "imxrt1062"): (1.6, 2.6, 6.9),
+    (DENSE, "nrf52840"): (1.6, 2.6, 6.5),
+    (DENSE, "rp2040"): (7.0, 6.7, 10.3),
+}
+"""Instructions for each multiply-accumulate: forward, error, gradient."""
+
+MOST_CYCLES_FORWARD = {"imxrt1062": 2.0, "nrf52840": 2.6, "rp2040": 9.0}
+
+
+@cache
+def measured(name: str, platform: str) -> KernelSpeed:
+    case = next(case for case in kernel_cases() if case.name == name and case.dtype == "uint8")
+    return measure_kernel(case, platform)
+
+
+@pytest.mark.parametrize(("name", "platform"), MOST_INSTRUCTIONS)
+def test_a_multiply_accumulate_takes_no_more_instructions_than_it_did(name, platform):
+    speed = measured(name, platform)
+    passes = (speed.forward, speed.error, speed.gradient)
+    seen = [cost.instructions / speed.case.macs for cost in passes]
+    for instructions, most in zip(seen, MOST_INSTRUCTIONS[name, platform], strict=True):
+        assert 0.5 < instructions <= most, seen
+
+
+@pytest.mark.parametrize(("name", "platform"), MOST_INSTRUCTIONS)
+def test_forward_passes_meet_their_target_in_estimated_cycles(name, platform):
+    speed = measured(name, platform)
+    assert speed.forward.cycles / speed.case.macs <= MOST_CYCLES_FORWARD[platform]
+
+
+@pytest.mark.parametrize("platform", MOST_CYCLES_FORWARD)
+def test_backward_passes_of_a_convolution_are_nearly_as_fast_as_its_forward_pass(platform):
+    speed = measured(CONVOLUTION, platform)
+    assert speed.error.cycles <= 1.3 * speed.forward.cycles
+    assert speed.gradient.cycles <= 1.3 * speed.forward.cycles
+
+
+def test_counts_are_the_same_in_a_second_run():
+    case = next(case for case in kernel_cases() if case.name.startswith("conv2d 3x3 8x8"))
+    first, second = measure_kernel(case, "nrf52840"), measure_kernel(case, "nrf52840")
+    assert first == second
+
+
+def test_a_tenth_of_the_structures_makes_the_backward_pass_many_times_cheaper():
+    speed = measure_ratio("nrf52840")
+    assert speed.at_full.instructions > 4 * speed.at_tenth.instructions
+
+
+def test_a_board_that_does_not_exist_is_named_with_the_nearest_one():
+    result = CliRunner().invoke(app, ["bench", "kernels", "--platform", "nrf52480"])
+    assert result.exit_code != 0
+    assert "nrf52840" in str(result.exception)
+
+
+def test_a_case_that_does_not_fit_a_board_says_so():
+    assert measured(DENSE, "rp2040").enlarged
+    assert not measured(CONVOLUTION, "rp2040").enlarged
+
+
+def test_the_document_of_a_case_gives_its_macs_and_passes(monkeypatch):
+    small = [case for case in kernel_cases() if case.name.startswith("conv2d 3x3 8x8")]
+    monkeypatch.setattr("harness.pipeline.bench.kernel_cases", lambda: tuple(small))
+    result = CliRunner().invoke(app, ["bench", "kernels", "--platform", "imxrt1062", "--json"])
+    assert result.exit_code == 0, result.output
+    (board,) = json.loads(result.output)
+    (kernel,) = board["kernels"]
+    assert kernel["macs"] == (3 * 8 - 2) ** 2 * 8
+    assert {"forward", "error", "gradient", "step"} <= kernel.keys()
+    assert kernel["forward"]["instructions"] == int(kernel["forward"]["instructions"])
+    assert board["cycle_error"]
