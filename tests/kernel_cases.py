@@ -181,8 +181,8 @@ def weighted_layers() -> st.SearchStrategy[Weighted]:
 
 
 def selection(generator: np.random.Generator, count: int) -> np.ndarray:
-    """Return 1 to `count` chosen structures, ascending."""
-    chosen = generator.choice(count, size=int(generator.integers(1, count + 1)), replace=False)
+    """Return none to all of `count` structures, ascending: two forms of the dynamic ratio may choose none."""
+    chosen = generator.choice(count, size=int(generator.integers(0, count + 1)), replace=False)
     return np.sort(chosen).astype(np.uint16)
 
 
