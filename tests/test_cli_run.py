@@ -41,7 +41,7 @@ def test_runs_that_fail_are_rows_with_their_reason_and_the_others_go_on(tmp_path
     assert result.returncode == 3
     no_room, late, good = documents(tmp_path / "out")
     assert [document["status"] for document in (no_room, late, good)] == ["failed", "failed", "ok"]
-    excess = re.fullmatch(r"the linked firmware is (\d+) bytes larger than memory.ram_budget allows; .*", no_room["reason"])
+    excess = re.match(r"the linked firmware is (\d+) bytes larger than memory.ram_budget allows; ", no_room["reason"])
     assert excess, no_room["reason"]
     assert 0 < int(excess[1]) == good["memory"]["ram_bytes"] - tight
     assert "timeout" in late["reason"]

@@ -104,15 +104,19 @@ class _Deployer:
             self._affine[quant] = value
             self._contents[quant] = value.pack(quant in self._plan.tracked)
 
+    def _range(self, quant: Tensor) -> Range:
+        """Return the calibrated range of the tensor that owns `quant`; others may share it."""
+        return self._ranges[quant.name.removesuffix("_quant")]
+
     def _set_activation(self, tensor: Tensor) -> None:
         if tensor.quant is not None and tensor.quant not in self._affine:
-            self._set_quant(tensor.quant, Affine.of_range(*self._ranges[tensor.name]))
+            self._set_quant(tensor.quant, Affine.of_range(*self._range(tensor.quant)))
 
     def _set_error(self, tensor: Tensor | None) -> None:
         if tensor is None or tensor.quant is None or tensor.quant in self._affine:
             return
         tracked = tensor.quant in self._plan.tracked
-        self._set_quant(tensor.quant, Affine.of_range(*(self._ranges[tensor.name] if tracked else FIXED_ERROR_RANGE)))
+        self._set_quant(tensor.quant, Affine.of_range(*(self._range(tensor.quant) if tracked else FIXED_ERROR_RANGE)))
 
     def _set_weights(self, planned: PlannedNode, entry: LayerWeights) -> None:
         assert planned.weights is not None
