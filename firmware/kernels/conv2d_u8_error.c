@@ -99,33 +99,35 @@ struct pixels {
     bool all_pass;
 };
 
-static inline bool pixels_pass(const struct pixels *pixels, uint32_t channel)
-{
-    const bool first = passes_u8(pixels->input[channel], pixels->passing);
-    return first || (pixels->count == 2 && passes_u8(pixels->input[pixels->channels + channel], pixels->passing));
-}
-
 /* Channels whose error is wanted for at least one of the pixels, a few at a time. */
 struct live_channels {
     uint32_t *channels; /* [ROWS_AT_ONCE] */
     const uint8_t **rows;
     uint32_t count;
+    uint32_t wanted0; /* a bit for each of them: by pixel 0, */
+    uint32_t wanted1; /* and by pixel 1 */
 };
 
-static void put_errors(struct requantizer *requantizer, const uint32_t *sums, const struct pixels *pixels,
-                       const struct live_channels *live, uint32_t pixel)
+/* Whether the error of a channel is wanted, as a bit; where it is not, it is zero. */
+static inline uint32_t wanted_or_zero(const struct pixels *pixels, uint32_t at, uint8_t zero)
 {
-    const uint8_t *input = pixels->input + pixel * pixels->channels;
-    uint8_t *error = pixels->error + pixel * pixels->channels;
-    const uint32_t first = live->channels[0];
-    if (pixels->all_pass) {
-        requantizer_take_rows(requantizer, sums, live->count, error + first);
-        return;
+    if (passes_u8(pixels->input[at], pixels->passing)) {
+        return 1;
     }
-    for (uint32_t i = 0; i < live->count; i++) {
-        const uint32_t channel = live->channels[i];
-        const bool passes = passes_u8(input[channel], pixels->passing);
-        error[channel] = passes ? requantizer_take(requantizer, (int32_t)sums[i]) : (uint8_t)requantizer->zero_point;
+    pixels->error[at] = zero;
+    return 0;
+}
+
+static inline void add_if_live(struct live_channels *live, const struct pixels *pixels, uint32_t channel,
+                               const uint8_t *row, uint8_t zero)
+{
+    const uint32_t wanted0 = wanted_or_zero(pixels, channel, zero);
+    const uint32_t wanted1 = pixels->count == 2 ? wanted_or_zero(pixels, pixels->channels + channel, zero) : 0;
+    if (wanted0 | wanted1) {
+        live->wanted0 |= wanted0 << live->count;
+        live->wanted1 |= wanted1 << live->count;
+        live->channels[live->count] = channel;
+        live->rows[live->count++] = row;
     }
 }
 
@@ -143,10 +145,14 @@ static void propagate_live(struct requantizer *requantizer, uint32_t elements, c
         const uint32_t other = i + 1 < live->count ? i + 1 : i;
         add_dot_lanes(&sums, i, live->rows[i], live->rows[other], columns, elements);
     }
-    put_errors(requantizer, sums0, pixels, live, 0);
-    if (pixels->count == 2) {
-        put_errors(requantizer, sums1, pixels, live, 1);
+    if (pixels->all_pass) {
+        uint8_t *error = pixels->error + live->channels[0];
+        requantizer_take_rows(requantizer, sums0, live->count, error);
+        requantizer_take_rows(requantizer, sums1, pixels->count == 2 ? live->count : 0, error + pixels->channels);
+        return;
     }
+    requantizer_take_wanted(requantizer, sums0, live->channels, live->wanted0, pixels->error);
+    requantizer_take_wanted(requantizer, sums1, live->channels, live->wanted1, pixels->error + pixels->channels);
 }
 
 static void propagate(struct requantizer *requantizer, const struct transposed *transposed, const lane *columns,
@@ -154,21 +160,19 @@ static void propagate(struct requantizer *requantizer, const struct transposed *
 {
     uint32_t channels[ROWS_AT_ONCE];
     const uint8_t *rows[ROWS_AT_ONCE];
-    struct live_channels live = {channels, rows, 0};
+    struct live_channels live = {.channels = channels, .rows = rows};
+    const uint8_t zero = (uint8_t)requantizer->zero_point;
     const uint8_t *row = transposed->rows;
     for (uint32_t c = 0; c < transposed->channels; c++, row += transposed->pitch) {
-        const uint32_t channel = transposed->first_channel + c;
-        if (pixels->all_pass || pixels_pass(pixels, channel)) {
-            channels[live.count] = channel;
+        if (pixels->all_pass) {
+            channels[live.count] = transposed->first_channel + c;
             rows[live.count++] = row;
         } else {
-            for (uint32_t i = 0; i < pixels->count; i++) {
-                pixels->error[i * pixels->channels + channel] = (uint8_t)requantizer->zero_point;
-            }
+            add_if_live(&live, pixels, transposed->first_channel + c, row, zero);
         }
         if (live.count == ROWS_AT_ONCE || (live.count > 0 && c + 1 == transposed->channels)) {
             propagate_live(requantizer, transposed->elements, columns, correction, pixels, &live);
-            live.count = 0;
+            live = (struct live_channels){.channels = channels, .rows = rows};
         }
     }
 }

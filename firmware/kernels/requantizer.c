@@ -34,3 +34,41 @@ void requantizer_take_rows(struct requantizer *requantizer, const uint32_t *sums
     requantizer->lowest = lowest;
     requantizer->highest = highest;
 }
+
+__attribute__((noinline)) static void take_wanted_exactly(struct requantizer *requantizer, const uint32_t *sums,
+                                                          const uint32_t *at, uint32_t wanted, uint8_t *outputs)
+{
+    for (; wanted != 0; wanted >>= 1, sums++, at++) {
+        if (wanted & 1) {
+            outputs[*at] = requantizer_take(requantizer, (int32_t)*sums);
+        }
+    }
+}
+
+void requantizer_take_wanted(struct requantizer *requantizer, const uint32_t *sums, const uint32_t *at, uint32_t wanted,
+                             uint8_t *outputs)
+{
+    const struct short_factor factor = requantizer->short_factor;
+    const int32_t zero_point = requantizer->zero_point;
+    const int32_t low = requantizer->bounds.low;
+    const int32_t high = requantizer->bounds.high;
+    int32_t lowest = requantizer->lowest;
+    int32_t highest = requantizer->highest;
+    if (factor.mantissa == 0) {
+        take_wanted_exactly(requantizer, sums, at, wanted, outputs);
+        return;
+    }
+    for (; wanted != 0; wanted >>= 1, sums++, at++) {
+        if (wanted & 1) {
+            const int32_t sum = (int32_t)*sums;
+            lowest = sum < lowest ? sum : lowest;
+            highest = sum > highest ? sum : highest;
+            int32_t value = rescale_shortly(sum, factor) + zero_point;
+            value = value < low ? low : value;
+            value = value > high ? high : value;
+            outputs[*at] = (uint8_t)value;
+        }
+    }
+    requantizer->lowest = lowest;
+    requantizer->highest = highest;
+}

@@ -36,4 +36,8 @@ static inline uint8_t requantizer_take(struct requantizer *requantizer, int32_t 
 /* Take the sums of `rows` outputs that lie side by side. */
 void requantizer_take_rows(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs);
 
+/* The same for outputs[at[i]] where bit i of `wanted` is set. */
+void requantizer_take_wanted(struct requantizer *requantizer, const uint32_t *sums, const uint32_t *at, uint32_t wanted,
+                             uint8_t *outputs);
+
 #endif
