@@ -2,9 +2,9 @@
 #include "kernels/dot.h"
 
 /* The gradient of a weight is a dot product over output positions. Errors of some filters and inputs of some channels
- * are laid out as planes, with as many columns as the windows of a row reach over; where windows follow each other, each
- * tap reads the input planes shifted, and the columns beside the output are zero in the error planes. Planes hold a few
- * rows at a time; the sums of the tile are kept until the last. */
+ * are laid out as planes, with as many columns as the windows of a row reach over; where windows follow each other,
+ * each tap reads the input planes shifted, and the columns beside the output are zero in the error planes. Planes hold
+ * a few rows at a time; the sums of the tile are kept until the last. */
 struct tile {
     const struct conv2d *conv;
     uint32_t first_filter; /* index into the selected ones */
@@ -110,8 +110,7 @@ static void fill_errors(const struct tile *tile)
     const uint16_t *selected = structures->selected + tile->first_filter;
     const int32_t zero = structures->output_error.quant->zero_point;
     const uint32_t width = shape->output_width;
-    const uint8_t *error =
-        (const uint8_t *)structures->output_error.data + tile->first_row * width * shape->filters;
+    const uint8_t *error = (const uint8_t *)structures->output_error.data + tile->first_row * width * shape->filters;
     int16_t *plane = tile->errors;
     for (uint32_t row = 0; row < tile->rows; row++, error += width * shape->filters, plane += tile->pitch) {
         uint32_t f = 0;
