@@ -263,8 +263,9 @@ static void add_to_gradient(const struct tile *tile)
         const uint32_t o = structures->selected[tile->first_filter + f];
         int32_t *filter = (int32_t *)structures->gradient + o * structures->elements;
         for (uint32_t c = 0; c < tile->channels; c++) {
+            const uint32_t channels = shape->input_channels;
             int32_t *gradient = filter + tile->first_channel + c;
-            for (uint32_t tap = 0; tap < taps; tap++, gradient += shape->input_channels) {
+            for (uint32_t tap = 0; tap < taps; tap++, gradient += channels) {
                 *gradient = saturating_add(*gradient, (int32_t)*sums++);
             }
         }
@@ -292,7 +293,9 @@ static void add_bias_gradient(const struct structures *structures, uint32_t o)
     const uint8_t *error = (const uint8_t *)structures->output_error.data + o;
     int32_t *gradient = structures->bias_gradient;
     int32_t sum = -(int32_t)structures->positions * structures->output_error.quant->zero_point;
-    for (uint32_t position = 0; position < structures->positions; position++, error += structures->count) {
+    const uint32_t count = structures->count;
+#pragma GCC unroll 8
+    for (uint32_t left = structures->positions; left > 0; left--, error += count) {
         sum += *error;
     }
     gradient[o] = saturating_add(gradient[o], sum);
