@@ -122,8 +122,8 @@ static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int1
                 "smlad %[s10], %[r1], %[c0], %[s10]\n\t"
                 "smlad %[s11], %[r1], %[c1], %[s11]\n\t"
                 : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0),
-                  [row1] "+r"(row1), [column0] "+r"(column0), [column1] "+r"(column1), [r0] "=&r"(r0),
-                  [r1] "=&r"(r1), [c0] "=&r"(c0), [c1] "=&r"(c1)
+                  [row1] "+r"(row1), [column0] "+r"(column0), [column1] "+r"(column1), [r0] "=&r"(r0), [r1] "=&r"(r1),
+                  [c0] "=&r"(c0), [c1] "=&r"(c1)
                 :
                 : "memory");
     }

@@ -1,9 +1,9 @@
 /* Columns of lanes: uint8 values less their zero point, widened for the dot products of dot.h.
  *
- * A core that multiplies pairs of 16 bits (SMLAD) works on two columns at a time: they lie in turns, a group of four lanes
- * each, and the lanes of a whole group in the order 0, 2, 1, 3, which is how UXTB16 takes the bytes of the other operand
- * apart. Elsewhere there is one column in its own order; Armv6-M has no signed loads with an immediate offset and is
- * faster on whole words. */
+ * A core that multiplies pairs of 16 bits (SMLAD) works on two columns at a time: they lie in turns, a group of four
+ * lanes each, and the lanes of a whole group in the order 0, 2, 1, 3, which is how UXTB16 takes the bytes of the other
+ * operand apart. Elsewhere there is one column in its own order; Armv6-M has no signed loads with an immediate offset
+ * and is faster on whole words. */
 #ifndef HARNESS_LANES_H
 #define HARNESS_LANES_H
 
