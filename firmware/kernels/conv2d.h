@@ -5,6 +5,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/scratch.h"
+#include "kernels/window.h"
 #include "trainer/plan.h"
 
 struct conv2d_shape {
@@ -49,24 +50,14 @@ void conv2d_f32_error(const void *conv2d, struct step *step);
 static inline bool conv2d_output_row(const struct conv2d_shape *shape, uint32_t y, uint32_t kernel_y,
                                      uint32_t *output_y)
 {
-    const uint32_t shifted = y + shape->padding_y;
-    if (shifted < kernel_y || (shifted - kernel_y) % shape->stride_y != 0) {
-        return false;
-    }
-    *output_y = (shifted - kernel_y) / shape->stride_y;
-    return *output_y < shape->output_height;
+    return window_reading(y + shape->padding_y, kernel_y, shape->stride_y, shape->output_height, output_y);
 }
 
 /* The output column that reads input column `x` through kernel column `kernel_x`; likewise. */
 static inline bool conv2d_output_column(const struct conv2d_shape *shape, uint32_t x, uint32_t kernel_x,
                                         uint32_t *output_x)
 {
-    const uint32_t shifted = x + shape->padding_x;
-    if (shifted < kernel_x || (shifted - kernel_x) % shape->stride_x != 0) {
-        return false;
-    }
-    *output_x = (shifted - kernel_x) / shape->stride_x;
-    return *output_x < shape->output_width;
+    return window_reading(x + shape->padding_x, kernel_x, shape->stride_x, shape->output_width, output_x);
 }
 
 #endif
