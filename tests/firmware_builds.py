@@ -11,10 +11,11 @@ from harness.engine.job import Job
 from harness.platform import load_platform
 
 SOURCES = Path(__file__).parent / "firmware"
-BOARDS = ("rp2040", "nrf52840", "imxrt1062")
+BOARDS = ("rp2040", "nrf52840", "imxrt1062", "stm32l4r5zi")
 FLAGS = {
     "rp2040": ("-mcpu=cortex-m0plus", "-mthumb"),
     "nrf52840": ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+    "stm32l4r5zi": ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
     "imxrt1062": ("-mcpu=cortex-m7", "-mthumb", "-mfpu=fpv5-d16", "-mfloat-abi=hard"),
 }
 

@@ -19,7 +19,7 @@ from harness.plan import Plan, deploy, make_plan
 from harness.plan.deployment import Affine
 from harness.platform import load_platform
 
-PLATFORMS = ("nrf52840", "rp2040", "imxrt1062")
+PLATFORMS = ("nrf52840", "rp2040", "imxrt1062", "stm32l4r5zi")
 DTYPES = ("uint8", "float32")
 STEPS, TESTS = 64, 8
 

@@ -5,7 +5,7 @@ import pytest
 from firmware_builds import BOARDS, job, probe
 
 from harness.engine import UnicornEngine
-from harness.engine.device import Lpuart, NrfUarte, Pl011, RecordSink, Registers, build_device
+from harness.engine.device import Lpuart, NrfUarte, Pl011, RecordSink, Registers, Stm32Usart, build_device
 from harness.errors import EngineError, FaultError
 from harness.platform import Peripheral, load_platform
 
@@ -28,7 +28,8 @@ def test_the_record_of_the_firmware_arrives_over_the_uart_of_the_board(board):
 
 
 def test_all_cores_compute_the_same_integer_part():
-    values = {json.dumps(UnicornEngine().run(job(b, probe(b))).records) for b in ("nrf52840", "imxrt1062")}
+    boards = ("nrf52840", "stm32l4r5zi", "imxrt1062")
+    values = {json.dumps(UnicornEngine().run(job(b, probe(b))).records) for b in boards}
     assert len(values) == 1
 
 
@@ -105,6 +106,22 @@ def test_lpuart_sends_when_its_transmitter_is_on():
     for byte in b'{"z":3}\n':
         uart.write(Lpuart.DATA, 4, byte)
     assert sink.records == [{"z": 3}]
+
+
+def test_the_usart_of_the_stm32_sends_when_it_is_enabled_with_a_baud_rate():
+    sink = RecordSink()
+    uart = _device("stm32l4r5zi", "LPUART1", sink)
+    with pytest.raises(FaultError, match=r"CR1\.UE or CR1\.TE is 0"):
+        uart.write(Stm32Usart.TDR, 4, ord("x"))
+    assert not uart.read(Stm32Usart.ISR, 4) & 1 << 21
+    uart.write(Stm32Usart.CR1, 4, 0b1001)
+    assert uart.read(Stm32Usart.ISR, 4) == 1 << 21 | 1 << 7 | 1 << 6
+    with pytest.raises(FaultError, match="BRR is 0"):
+        uart.write(Stm32Usart.TDR, 4, ord("x"))
+    uart.write(Stm32Usart.BRR, 4, 266667)
+    for byte in b'{"w":4}\n':
+        uart.write(Stm32Usart.TDR, 4, byte)
+    assert sink.records == [{"w": 4}]
 
 
 def test_plain_registers_keep_bytes_and_ready_bits_always_read_as_one():

@@ -19,10 +19,10 @@ def _run(board, name, status=0, *flags, timeout_s=20.0):
 
 
 FAULTS = [
-    ("read_unmapped", ALL, "read of an address outside the memory map: 0x90000000"),
-    ("write_unmapped", ALL, "write to an address outside the memory map: 0x90000004"),
+    ("read_unmapped", ALL, "read of an address outside the memory map: 0x80000000"),
+    ("write_unmapped", ALL, "write to an address outside the memory map: 0x80000004"),
     ("write_flash", ALL, "write to read-only memory: 0x[0-9a-f]{8}"),
-    ("jump_unmapped", ALL, "jump to an address outside the memory map: 0x90000008"),
+    ("jump_unmapped", ALL, "jump to an address outside the memory map: 0x80000008"),
     ("jump_to_data", ALL, "jump to 0x200000[0-9a-f]{2}, which is no code of the firmware"),
     ("jump_without_thumb", ALL, "invalid state: bl?x r3 to 0x[0-9a-f]{8}, an address without the Thumb bit"),
     ("unaligned_word", M0, r"unaligned access: ldr r\d, \[r\d\]"),
@@ -41,7 +41,7 @@ FAULTS = [
     ("m4_instruction", M0, "instruction that cortex-m0plus does not have: smuad"),
     ("float_add", M0, "instruction that cortex-m0plus does not have: vadd.f32"),
     ("double_float", M0, "instruction that cortex-m0plus does not have: vadd.f64"),
-    ("double_float", ("nrf52840",), "instruction that cortex-m4f does not have: vadd.f64"),
+    ("double_float", ("nrf52840", "stm32l4r5zi"), "instruction that cortex-m4f does not have: vadd.f64"),
     ("sleep", ALL, "the core went to sleep and nothing wakes it"),
     ("supervisor_call", ALL, "supervisor call"),
 ]

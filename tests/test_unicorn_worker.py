@@ -57,7 +57,7 @@ def test_a_worker_returns_the_same_trace_and_reports_progress():
 
 def test_a_fault_keeps_its_type_and_message():
     work = job("nrf52840", fault("nrf52840", "read_unmapped"))
-    with pytest.raises(FaultError, match="0x90000000 in read_unmapped"):
+    with pytest.raises(FaultError, match="0x80000000 in read_unmapped"):
         run_isolated(work)
 
 

@@ -1,4 +1,4 @@
-"""Peripherals that firmware talks to: three UARTs that collect records, and blocks of plain registers."""
+"""Peripherals that firmware talks to: four UARTs that collect records, and blocks of plain registers."""
 
 from __future__ import annotations
 
@@ -184,6 +184,41 @@ class Lpuart(Registers):
             self._sink.write(bytes([value & 0xFF]))
 
 
+class Stm32Usart(Registers):
+    """USART and LPUART of the STM32L4, transmit only (RM0432; ST cmsis_device_l4 stm32l4r5xx.h, USART_TypeDef)."""
+
+    CR1, BRR, ISR, TDR = 0x00, 0x0C, 0x1C, 0x28
+    UART_AND_TRANSMITTER_ENABLED = 1 << 0 | 1 << 3
+    TX_EMPTY_TX_COMPLETE = 1 << 7 | 1 << 6
+    TRANSMITTER_ACKNOWLEDGES = 1 << 21
+
+    def __init__(self, peripheral: Peripheral, sink: RecordSink) -> None:
+        """Transmit into `sink`."""
+        super().__init__(peripheral)
+        self._sink = sink
+
+    def word(self, offset: int) -> int:
+        """Return the word; the transmitter always has room."""
+        if offset != self.ISR:
+            return super().word(offset)
+        return self.TX_EMPTY_TX_COMPLETE | (self.TRANSMITTER_ACKNOWLEDGES if self._enabled else 0)
+
+    @property
+    def _enabled(self) -> bool:
+        return super().word(self.CR1) & self.UART_AND_TRANSMITTER_ENABLED == self.UART_AND_TRANSMITTER_ENABLED
+
+    def store(self, offset: int, value: int) -> None:
+        """Send a byte or keep the word."""
+        if offset != self.TDR:
+            super().store(offset, value)
+        elif not self._enabled:
+            raise FaultError(f"{self.name}: a byte was sent while CR1.UE or CR1.TE is 0")
+        elif not super().word(self.BRR):
+            raise FaultError(f"{self.name}: a byte was sent while BRR is 0")
+        else:
+            self._sink.write(bytes([value & 0xFF]))
+
+
 class CoreRegisters(Registers):
     """The System Control Space; it tells when the firmware opens the FPU (Armv7-M ARM, B3.2.20)."""
 
@@ -223,6 +258,8 @@ def build_device(
         return Pl011(peripheral, target)
     if peripheral.model == "lpuart":
         return Lpuart(peripheral, target)
+    if peripheral.model == "stm32-usart":
+        return Stm32Usart(peripheral, target)
     if peripheral.origin == SYSTEM_CONTROL_SPACE:
         return CoreRegisters(peripheral, on_fpu)
     return Registers(peripheral)

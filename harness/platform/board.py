@@ -39,7 +39,7 @@ class Peripheral(_Strict):
     """
 
     name: str
-    model: Literal["registers", "nrf-uarte", "pl011", "lpuart"]
+    model: Literal["registers", "nrf-uarte", "pl011", "lpuart", "stm32-usart"]
     origin: int
     size_bytes: int
     reset: dict[int, int] = {}

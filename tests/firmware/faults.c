@@ -7,12 +7,12 @@ static volatile uintptr_t target; /* hides an address from the compiler */
 
 __attribute__((noinline)) void read_unmapped(void)
 {
-    sink = *(volatile uint32_t *)0x90000000;
+    sink = *(volatile uint32_t *)0x80000000;
 }
 
 __attribute__((noinline)) void write_unmapped(void)
 {
-    *(volatile uint32_t *)0x90000004 = 1;
+    *(volatile uint32_t *)0x80000004 = 1;
 }
 
 __attribute__((noinline)) void write_flash(void)
@@ -23,7 +23,7 @@ __attribute__((noinline)) void write_flash(void)
 
 __attribute__((noinline)) void jump_unmapped(void)
 {
-    ((void (*)(void))0x90000009)();
+    ((void (*)(void))0x80000009)();
 }
 
 __attribute__((noinline)) void jump_to_data(void)

@@ -53,6 +53,20 @@ void send(const char *text)
         REGISTER(0x40034000) = (uint8_t)*text;
     }
 }
+#elif defined(BOARD_STM32L4R5ZI)
+static void start_uart(void)
+{
+    REGISTER(0x4000800C) = 266667;
+    REGISTER(0x40008000) = 1u << 0 | 1u << 3;
+}
+void send(const char *text)
+{
+    for (; *text; text++) {
+        while (!(REGISTER(0x4000801C) & 1u << 7))
+            ;
+        REGISTER(0x40008028) = (uint8_t)*text;
+    }
+}
 #else
 static void start_uart(void)
 {
