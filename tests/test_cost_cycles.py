@@ -5,7 +5,7 @@ import pytest
 from firmware_builds import BOARDS, FLAGS, build, job, probe
 
 from harness.build import Image
-from harness.cost import core_table, energy, peak_stack_bytes, price, static_memory, time_ms
+from harness.cost import Waits, core_table, energy, peak_stack_bytes, price, static_memory, time_ms
 from harness.cost.cycles import CoreTable
 from harness.engine import UnicornEngine
 from harness.errors import EngineError, InputError
@@ -85,6 +85,30 @@ def test_the_cycles_of_contexts_and_phases_sum_to_the_total(priced):
     assert sum(cycles.by_context_cycles.values()) == pytest.approx(cycles.total_cycles)
     assert sum(cycles.by_phase_cycles.values()) == pytest.approx(cycles.total_cycles)
     assert set(cycles.by_phase_cycles) == set(trace.instructions_by_phase())
+
+
+def test_the_waits_of_a_memory_system_come_on_top(priced):
+    trace, image, platform, cycles = priced
+    executions = trace.executions.astype(float)
+
+    class OneWaitAFetch:
+        def waits(self, trace, listing, platform):
+            return Waits("one-wait", "none", 0.5 * executions, executions, 2 * executions)
+
+    slower = price(trace, image, platform, OneWaitAFetch())
+    assert slower.total_cycles == pytest.approx(cycles.total_cycles + executions.sum())
+    low, high = cycles.total_range_cycles
+    assert slower.total_range_cycles == pytest.approx((low + executions.sum() / 2, high + 2 * executions.sum()))
+    assert slower.waits.by_address.sum() == executions.sum()
+    assert slower.model == f"{cycles.model}, one-wait"
+
+
+def test_the_estimate_of_every_phase_lies_in_its_range(priced):
+    _, _, _, cycles = priced
+    assert (cycles.low <= cycles.by_address).all()
+    assert (cycles.by_address <= cycles.high).all()
+    assert sum(low for low, _ in cycles.by_phase_range_cycles.values()) == pytest.approx(cycles.total_range_cycles[0])
+    assert sum(high for _, high in cycles.by_phase_range_cycles.values()) == pytest.approx(cycles.total_range_cycles[1])
 
 
 def test_cycles_per_instruction_are_plausible(priced):

@@ -90,7 +90,7 @@ def test_estimates_and_exact_numbers_look_different(page):
     one = suite()[0]
     hint = "cortex-m4f-table, error +-15 % for code in zero-wait-state memory"
     value = one.estimates.time_ms_per_step.value
-    assert f'<td class="num est" data-value="{value}" title="{hint}">≈ 15.5</td>' in text
+    assert f'<td class="num est" data-value="{value}" title="{hint}">≈ 15.5 (14.8-16.5)</td>' in text
     assert f'<td class="num" data-value="{one.counts.instructions_per_step}">706,804</td>' in text
 
 

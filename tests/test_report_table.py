@@ -8,7 +8,7 @@ from rich.console import Console
 from synthetic_results import document, failed, settings, suite
 
 from harness.report import print_table, table_text
-from harness.report.notation import error_figures
+from harness.report.notation import error_figures, ranged, ranged_duration, ranged_prefixed
 from harness.report.suite import Suite
 
 
@@ -41,7 +41,8 @@ def test_a_row_shows_the_results_of_its_run():
     row = row_of(table_text([one, *suite()[:3]]), "float32", "0.5", "rp2040")
     assert f"{one.accuracy.test * 100:.1f} %" in row
     assert f"{one.counts.instructions_per_step:,.0f}" in row
-    assert f"≈ {one.estimates.time_ms_per_step.value:.1f}" in row
+    time = one.estimates.time_ms_per_step
+    assert f"≈ {time.value:.1f} ({time.low:.1f}-{time.high:.1f})" in row
     assert f"≈ {one.estimates.energy_mj_per_step.value:.2f}" in row
     assert f"{one.memory.ram_bytes / 1024:.1f} KiB (79 %)" in row
     assert f"{one.memory.flash_bytes / 1024:.1f} KiB" in row
@@ -134,3 +135,10 @@ def test_a_long_error_is_told_by_all_its_figures(error, figures):
 def test_each_line_of_a_reason_is_told_on_its_own():
     text = table_text([document(), failed(reason="RAM budget exceeded\n  gradients 13,600\x1b[2J\n  weights 3,400")])
     assert text.endswith("RAM budget exceeded\n      gradients 13,600 [2J\n      weights 3,400\n")
+
+
+def test_a_range_is_shown_when_three_digits_tell_its_ends_apart():
+    assert ranged(12.3, 11.8, 13.1) == "12.3 (11.8-13.1)"
+    assert ranged(12.3, 12.28, 12.31) == "12.3"
+    assert ranged_prefixed(1_230_000, 980_000, 1_310_000) == "1.23 (0.980-1.31) M"
+    assert ranged_duration(252.6, 243.0, 276.0) == "4.21 (4.05-4.60) min"

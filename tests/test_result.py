@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from synthetic_results import document, failed, settings, suite
 
 from harness.errors import InputError
-from harness.result import Document, estimated_columns, layer_frame, read_results, result_frame, write_results
+from harness.result import Document, Estimate, estimated_columns, layer_frame, read_results, result_frame, write_results
 from harness.result.frame import setting_columns
 from harness.result.provenance import git_state
 from harness.scenario import read_scenarios
@@ -86,6 +86,8 @@ def test_exactly_the_estimates_have_a_model_and_an_error_beside_them():
         "training_energy_mj",
     ]
     assert frame["time_ms_per_step_model"].iloc[0] == "cortex-m4f-table"
+    assert (frame["time_ms_per_step_low"] < frame["time_ms_per_step"]).all()
+    assert (frame["time_ms_per_step"] < frame["time_ms_per_step_high"]).all()
     assert frame["time_ms_per_step_error"].iloc[0] == "+-15 % for code in zero-wait-state memory"
 
 
@@ -191,7 +193,7 @@ def test_a_missing_folder_is_bad_input(tmp_path):
 
 
 def test_a_document_of_another_schema_is_refused():
-    body = document().model_dump(mode="json") | {"schema_number": 2}
+    body = document().model_dump(mode="json") | {"schema_number": 1}
     with pytest.raises(ValidationError, match="schema_number"):
         Document.model_validate(body)
 
@@ -214,3 +216,9 @@ def test_the_git_state_tells_a_clean_from_a_changed_checkout(tmp_path):
 
 def test_a_folder_that_is_no_checkout_has_no_commit(tmp_path):
     assert git_state(tmp_path) == (None, None)
+
+
+def test_an_estimate_outside_its_range_is_refused():
+    estimate = document().estimates.cycles_per_step.model_dump()
+    with pytest.raises(ValidationError, match="expected low <= value <= high"):
+        Estimate.model_validate(estimate | {"value": estimate["high"] * 2})

@@ -1,14 +1,18 @@
 """What a trace costs: cycles, time, energy and memory. Counts are exact; cycles, time and energy are estimates."""
 
-from harness.cost.cycles import CoreTable, Cycles, core_table, price
+from harness.cost.cycles import CoreTable, Cycles, Range, core_table, price
 from harness.cost.energy import Energy, energy, time_ms
 from harness.cost.memory import StaticMemory, peak_stack_bytes, static_memory
+from harness.cost.waits import MemorySystem, Waits
 
 __all__ = [
     "CoreTable",
     "Cycles",
     "Energy",
+    "MemorySystem",
+    "Range",
     "StaticMemory",
+    "Waits",
     "core_table",
     "energy",
     "peak_stack_bytes",

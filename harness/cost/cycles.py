@@ -13,12 +13,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.build.elf import Image
+from harness.cost.waits import MemorySystem, Waits
 from harness.errors import EngineError
 from harness.platform import Core, Platform
 from harness.trace.instruction import Instruction, Kind, Listing, passed
 from harness.trace.trace import Context, Trace
 
 _CORES = Path(__file__).parent / "cores"
+Range = tuple[float, float]
+"""The least and the most that an estimate may be."""
+
 _ACCESSES = frozenset({Kind.LOAD, Kind.STORE, Kind.FP_LOAD, Kind.FP_STORE})
 
 
@@ -77,16 +81,21 @@ def core_table(core: Core) -> CoreTable:
 
 @dataclass(frozen=True)
 class Cycles:
-    """An estimate in core cycles.
+    """An estimate in core cycles, with its range.
 
-    `by_address` is float64 (n, c), like the arrays of the trace it was made from. `model` names the table and `error`
-    says how far off it may be and what it leaves out.
+    `low`, `by_address` (the estimate) and `high` are float64 (n, c), like the arrays of the trace they were made from,
+    with `low <= by_address <= high`: the range holds what the counts leave open, as the operands of a division. The
+    waits of the memory system are included; `waits` gives them by themselves. `model` names the model and `error` says
+    how far off it may be beyond the range, and what it leaves out.
     """
 
     model: str
     error: str
     contexts: tuple[Context, ...]
+    low: npt.NDArray[np.float64]
     by_address: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    waits: Waits | None = None
 
     @property
     def total_cycles(self) -> float:
@@ -94,9 +103,20 @@ class Cycles:
         return float(self.by_address.sum())
 
     @property
+    def total_range_cycles(self) -> Range:
+        """Return the least and the most cycles of the whole trace."""
+        return float(self.low.sum()), float(self.high.sum())
+
+    @property
     def by_context_cycles(self) -> dict[Context, float]:
         """Return the cycles of every phase and layer."""
         return dict(zip(self.contexts, self.by_address.sum(axis=0).tolist(), strict=True))
+
+    @property
+    def by_context_range_cycles(self) -> dict[Context, Range]:
+        """Return the least and the most cycles of every phase and layer."""
+        ranges = zip(self.low.sum(axis=0).tolist(), self.high.sum(axis=0).tolist(), strict=True)
+        return dict(zip(self.contexts, ranges, strict=True))
 
     @property
     def by_phase_cycles(self) -> dict[str, float]:
@@ -106,12 +126,33 @@ class Cycles:
             phases[context.phase] = phases.get(context.phase, 0.0) + cycles
         return phases
 
+    @property
+    def by_phase_range_cycles(self) -> dict[str, Range]:
+        """Return the least and the most cycles of every phase."""
+        phases: dict[str, Range] = {}
+        for context, (low, high) in self.by_context_range_cycles.items():
+            before = phases.get(context.phase, (0.0, 0.0))
+            phases[context.phase] = before[0] + low, before[1] + high
+        return phases
 
-def price(trace: Trace, image: Image, platform: Platform) -> Cycles:
+    def with_waits(self, waits: Waits) -> Cycles:
+        """Return these cycles and the waits of a memory system together."""
+        return Cycles(
+            model=f"{self.model}, {waits.model}",
+            error=f"{self.error.removesuffix('.')}; {waits.error}",
+            contexts=self.contexts,
+            low=self.low + waits.low,
+            by_address=self.by_address + waits.by_address,
+            high=self.high + waits.high,
+            waits=waits,
+        )
+
+
+def price(trace: Trace, image: Image, platform: Platform, memory_system: MemorySystem | None = None) -> Cycles:
     """Estimate the cycles of `trace`, which came from running `image` on `platform`.
 
-    An instruction whose condition failed takes one cycle. Raises EngineError when an instruction was executed that the
-    table of the core does not price.
+    Without a `memory_system` no fetch, load or store waits for a memory. An instruction whose condition failed takes
+    one cycle. Raises EngineError when an instruction was executed that the table of the core does not price.
     """
     table = core_table(platform.core)
     listing = Listing(image)
@@ -133,7 +174,8 @@ def price(trace: Trace, image: Image, platform: Platform) -> Cycles:
         + trace.taken.astype(np.float64) * taken[:, None]
         + trace.skipped.astype(np.float64) * skipped[:, None]
     )
-    return Cycles(table.model, table.error, trace.contexts, cycles)
+    priced = Cycles(table.model, table.error, trace.contexts, cycles, cycles, cycles)
+    return priced if memory_system is None else priced.with_waits(memory_system.waits(trace, listing, platform))
 
 
 def _cycles(entry: KindCycles, instruction: Instruction, following: Instruction | None) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.assets import content_hash, write_atomically
 from harness.build import Build, Image, build_firmware, memory_script, plan_source
-from harness.cost import Cycles, energy, peak_stack_bytes, price, static_memory, time_ms
+from harness.cost import Cycles, energy, peak_stack_bytes, price, static_memory
 from harness.dataset import SampleSet, load_dataset, visiting_order
 from harness.engine.job import Job
 from harness.engine.request import RunRequest, SampleStore
@@ -359,19 +359,28 @@ def _counts(prepared: PreparedRun, trace: Trace, cycles: Cycles) -> Counts:
 
 def _estimates(prepared: PreparedRun, trace: Trace, cycles: Cycles) -> Estimates:
     platform, steps, total = prepared.platform, prepared.steps_emulated, prepared.steps_total
-    per_step = sum(cycles.by_phase_cycles.get(phase, 0.0) for phase in STEP_PHASES) / steps
-    cost = energy(per_step, platform)
+    ranges = cycles.by_phase_range_cycles
+    per_step = (
+        sum(ranges[phase][0] for phase in STEP_PHASES if phase in ranges) / steps,
+        sum(cycles.by_phase_cycles.get(phase, 0.0) for phase in STEP_PHASES) / steps,
+        sum(ranges[phase][1] for phase in STEP_PHASES if phase in ranges) / steps,
+    )
+    costs = [energy(bound, platform) for bound in per_step]
     power = f"{cycles.model}, {platform.power.active_mw:g} mW ({platform.power.conditions})"
     power_error = f"{cycles.error.removesuffix('.')}; power {platform.power.error}"
     beyond = "" if steps == total else f"; all {total} steps taken to cost what the first {steps} do"
+
+    def estimate(values: Sequence[float], model: str, error: str) -> Estimate:
+        low, value, high = values
+        return Estimate(value=value, low=low, high=high, model=model, error=error)
+
+    error_beyond = cycles.error.removesuffix(".") + beyond
     return Estimates(
-        cycles_per_step=Estimate(value=per_step, model=cycles.model, error=cycles.error),
-        time_ms_per_step=Estimate(value=time_ms(per_step, platform), model=cycles.model, error=cycles.error),
-        energy_mj_per_step=Estimate(value=cost.energy_mj, model=power, error=power_error),
-        training_time_s=Estimate(
-            value=cost.time_ms * total / 1e3, model=cycles.model, error=cycles.error.removesuffix(".") + beyond
-        ),
-        training_energy_mj=Estimate(value=cost.energy_mj * total, model=power, error=power_error + beyond),
+        cycles_per_step=estimate(per_step, cycles.model, cycles.error),
+        time_ms_per_step=estimate([cost.time_ms for cost in costs], cycles.model, cycles.error),
+        energy_mj_per_step=estimate([cost.energy_mj for cost in costs], power, power_error),
+        training_time_s=estimate([cost.time_ms * total / 1e3 for cost in costs], cycles.model, error_beyond),
+        training_energy_mj=estimate([cost.energy_mj * total for cost in costs], power, power_error + beyond),
     )
 
 

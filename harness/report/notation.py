@@ -34,10 +34,25 @@ def significant(value: float, digits: int = 3) -> str:
 
 def prefixed(value: float) -> str:
     """Return `value` with three significant digits and an SI prefix: `1.23 M`."""
-    for factor, prefix in _PREFIXES:
-        if value >= factor:
-            return f"{significant(value / factor)} {prefix}"
-    return significant(value)
+    factor, prefix = _prefix(value)
+    return f"{significant(value / factor)}{prefix}"
+
+
+def _prefix(value: float) -> tuple[float, str]:
+    return next(((factor, f" {prefix}") for factor, prefix in _PREFIXES if value >= factor), (1.0, ""))
+
+
+def ranged(value: float, low: float, high: float) -> str:
+    """Return an estimate with its range, when three digits can tell them apart: `12.3 (11.8-13.1)`."""
+    bounds = f"{significant(low)}-{significant(high)}"
+    text = significant(value)
+    return text if bounds == f"{text}-{text}" else f"{text} ({bounds})"
+
+
+def ranged_prefixed(value: float, low: float, high: float) -> str:
+    """Return an estimate with its range and an SI prefix: `1.23 (1.20-1.31) M`."""
+    factor, prefix = _prefix(value)
+    return f"{ranged(value / factor, low / factor, high / factor)}{prefix}"
 
 
 def tick(value: float) -> str:
@@ -75,10 +90,20 @@ def setting(column: str, value: object) -> str:
 
 def duration(seconds: float, digits: int = 3) -> str:
     """Return a duration with a fitting unit: `12.3 s`, `4.2 min`, `1.5 h`."""
-    for factor, unit in ((3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * factor:
-            return f"{significant(seconds / factor, 2)} {unit}"
-    return f"{significant(seconds, digits)} s"
+    factor, unit = _time_unit(seconds)
+    return f"{significant(seconds / factor, digits if factor == 1 else 2)} {unit}"
+
+
+def ranged_duration(value_s: float, low_s: float, high_s: float) -> str:
+    """Return an estimated duration with its range and a fitting unit: `4.21 (4.05-4.60) min`."""
+    factor, unit = _time_unit(value_s)
+    return f"{ranged(value_s / factor, low_s / factor, high_s / factor)} {unit}"
+
+
+def _time_unit(seconds: float) -> tuple[float, str]:
+    return next(
+        ((factor, unit) for factor, unit in ((3600.0, "h"), (60.0, "min")) if seconds >= 2 * factor), (1.0, "s")
+    )
 
 
 def model_name(model: str) -> str:

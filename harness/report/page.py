@@ -21,7 +21,7 @@ from harness.report import notation, palette
 from harness.report.figure import Plot
 from harness.report.plot import suite_plots
 from harness.report.suite import Suite, column_title
-from harness.result import NO_LAYER, Document, Memory
+from harness.result import NO_LAYER, Document, Estimate, Memory
 
 Context = dict[str, Any]
 
@@ -39,10 +39,14 @@ class _Result:
     estimate: str | None = None
     """Name of the field of `Estimates`, when the number is one."""
     first: str = "ascending"
+    ranged: Callable[[float, float, float], str] = notation.ranged
+    """How to write an estimate with its range."""
 
 
-def _estimate(title: str, name: str, form: Callable[[float], str] = notation.significant) -> _Result:
-    return _Result(title, lambda one: float(getattr(one.estimates, name).value), form, name)
+def _estimate(title: str, name: str, ranged: Callable[[float, float, float], str] = notation.ranged) -> _Result:
+    return _Result(
+        title, lambda one: float(getattr(one.estimates, name).value), notation.significant, name, ranged=ranged
+    )
 
 
 def _memory(document: Document) -> Memory:
@@ -72,7 +76,7 @@ _RAM = _Result("RAM of budget", lambda one: _memory(one).ram_bytes, notation.kib
 _RESULTS = (
     _ACCURACY,
     _Result("instr/step", _instructions, notation.count),
-    _estimate("cycles/step", "cycles_per_step", notation.prefixed),
+    _estimate("cycles/step", "cycles_per_step", notation.ranged_prefixed),
     _TIME,
     _ENERGY,
     _RAM,
@@ -87,8 +91,10 @@ def _share(part: float, whole: float) -> float:
 
 
 def _text(result: _Result, document: Document) -> str:
-    text = result.form(result.value(document))
-    return f"≈ {text}" if result.estimate else text
+    if result.estimate is None:
+        return result.form(result.value(document))
+    estimate: Estimate = getattr(document.estimates, result.estimate)
+    return f"≈ {result.ranged(estimate.value, estimate.low, estimate.high)}"
 
 
 def _cell(text: str, kind: str = "", value: float | None = None, hint: str = "", share: float | None = None) -> Context:
@@ -174,7 +180,7 @@ def _cards(suite: Suite, anchors: Sequence[str]) -> list[Context]:
         cards.append(
             {
                 "name": name,
-                "value": _text(result, documents[best]) + unit,
+                "value": f"{'≈ ' if result.estimate else ''}{result.form(result.value(documents[best]))}{unit}",
                 "estimated": result.estimate is not None,
                 "label": suite.label(best),
                 "anchor": anchors[best],
@@ -207,7 +213,7 @@ def _row(suite: Suite, index: int, anchor: str) -> Context:
             continue
         hint = ""
         if result.estimate:
-            estimate = getattr(document.estimates, result.estimate)
+            estimate: Estimate = getattr(document.estimates, result.estimate)
             hint = f"{estimate.model}, error {estimate.error}"
         kind = "num est" if result.estimate else "num"
         text = _text(result, document)
@@ -314,14 +320,15 @@ def _agreement(document: Document) -> list[tuple[str, str]]:
     def said(equal: bool) -> str:
         return "equal in every bit" if equal else "DIFFER"
 
-    energy_j = estimates.training_energy_mj.value / 1e3
+    time_s, energy_mj = estimates.training_time_s, estimates.training_energy_mj
+    energy_j = notation.ranged(energy_mj.value / 1e3, energy_mj.low / 1e3, energy_mj.high / 1e3)
     return [
         ("emulated", f"{agreement.steps_emulated:,} of {agreement.steps_total:,} training steps"),
         ("records", said(agreement.records_equal)),
         ("weights", said(agreement.weights_equal)),
         ("instructions", f"{counts.instructions_total:,} in emulation, exact"),
-        ("whole training", f"≈ {notation.duration(estimates.training_time_s.value)}, estimated"),
-        ("its energy", f"≈ {notation.significant(energy_j)} J, estimated"),
+        ("whole training", f"≈ {notation.ranged_duration(time_s.value, time_s.low, time_s.high)}, estimated"),
+        ("its energy", f"≈ {energy_j} J, estimated"),
     ]
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harness.report import notation
 from harness.report.suite import TRADEOFFS, Suite, column_title
-from harness.result import Document
+from harness.result import Document, Estimate
 
 _WIDEST = 100_000
 _LEGEND_WIDTH = 100
@@ -33,8 +33,14 @@ def _exact(title: str, keep: int, text: Callable[[Document], str]) -> _Column:
     return _Column(title, "exact", text, keep)
 
 
-def _estimate(title: str, column: str, keep: int, form: Callable[[float], str] = notation.significant) -> _Column:
-    return _Column(title, "estimate", lambda one: f"≈ {form(getattr(one.estimates, column).value)}", keep)
+def _estimate(
+    title: str, column: str, keep: int, form: Callable[[float, float, float], str] = notation.ranged
+) -> _Column:
+    def text(document: Document) -> str:
+        estimate: Estimate = getattr(document.estimates, column)
+        return f"≈ {form(estimate.value, estimate.low, estimate.high)}"
+
+    return _Column(title, "estimate", text, keep)
 
 
 def _accuracy(document: Document) -> str:
@@ -69,7 +75,7 @@ def _stack(document: Document) -> str:
 _COLUMNS = (
     _exact("accuracy", 9, _accuracy),
     _exact("instr/step", 8, _instructions),
-    _estimate("cycles/step", "cycles_per_step", 3, notation.prefixed),
+    _estimate("cycles/step", "cycles_per_step", 3, notation.ranged_prefixed),
     _estimate("ms/step", "time_ms_per_step", 7),
     _estimate("mJ/step", "energy_mj_per_step", 5),
     _exact("RAM (of budget)", 6, _ram),

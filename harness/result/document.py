@@ -96,11 +96,22 @@ class Counts(_Part):
 
 
 class Estimate(_Part):
-    """A number from a stated model. `error` is how far it may be off, in words a reader can quote ("±15 %")."""
+    """A number from a stated model, with the range that the counts leave open.
+
+    `error` is how far the range may be off, in words a reader can quote ("±15 %").
+    """
 
     value: Cost
+    low: Cost
+    high: Cost
     model: Annotated[str, Field(min_length=1)]
     error: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"expected low <= value <= high, not {self.low}, {self.value}, {self.high}")
+        return self
 
 
 class Estimates(_Part):
@@ -160,7 +171,7 @@ class Document(_Part):
     A run that is `ok` has every part; one that `failed` has its `reason` and the parts it got to.
     """
 
-    schema_number: Literal[1] = Field(default=1, description="grows when a field changes its meaning or goes away")
+    schema_number: Literal[2] = Field(default=2, description="grows when a field changes its meaning or goes away")
     run: Run
     settings: dict[str, JsonValue]
     status: Literal["ok", "failed"]

@@ -1,7 +1,8 @@
 """Tidy tables of many runs: one row a run, or one row a phase and layer of a run.
 
 Column names carry their units. A column is an estimate if, and only if, it has two neighbours: `<column>_model` names
-the model it comes from and `<column>_error` says how far it may be off. Everything else is exact.
+the model it comes from and `<column>_error` says how far it may be off. `<column>_low` and `<column>_high` give its
+range. Everything else is exact.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ Row = dict[str, Any]
 
 _DROPPED_PREFIXES = ("training.",)
 _NAMED_PARTS = ("model.name", "dataset.name", "engine.name")
+_BESIDE = ("low", "high", "model", "error")
 _SIZES = ("memory.ram_budget", "memory.flash_budget", "memory.stack")
 
 
@@ -55,7 +57,7 @@ def setting_columns(settings: Mapping[str, JsonValue]) -> Row:
 
 
 def _estimate(name: str, estimate: Estimate) -> Row:
-    return {name: estimate.value, f"{name}_model": estimate.model, f"{name}_error": estimate.error}
+    return {name: estimate.value} | {f"{name}_{part}": getattr(estimate, part) for part in _BESIDE}
 
 
 def _results(document: Document) -> Row:
