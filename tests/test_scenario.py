@@ -15,7 +15,7 @@ from harness.model import network_names
 from harness.scenario import Scenario, json_schema, read_scenarios, reference
 
 ROOT = Path(__file__).resolve().parent.parent
-SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
+SCENARIOS = sorted((ROOT / "scenarios").rglob("*.yaml"))
 
 PLAIN = """\
 name: plain
@@ -44,6 +44,31 @@ def test_a_file_without_a_matrix_is_one_run_labelled_by_its_name(tmp_path: Path)
     assert scenario.training.trainable_layers == "all"
     assert scenario.matrix_values == {}
     assert scenario.network().name == "digits-cnn"
+
+
+def test_the_method_of_the_paper_settles_its_keys_and_brings_defaults_that_the_scenario_may_change(
+    tmp_path: Path,
+) -> None:
+    section = "training:\n  method: paper\n  learning_rate: 0.5\n  quantization: {calibration_samples: 7}\n"
+    (scenario,) = read_scenarios(write(tmp_path, PLAIN + section))
+    training = scenario.training
+    assert (training.optimizer.name, training.schedule.name) == ("standardized", "constant")
+    assert training.quantization.model_dump() == {
+        "activations": "calibrated",
+        "errors": "fixed",
+        "smoothing": 0.1,
+        "rounding": "nearest",
+        "weight_smoothing": 1.0,
+        "weight_slack": 0.0,
+        "calibration_samples": 7,
+    }
+    assert (training.epochs, training.batch_size, training.learning_rate) == (20, 100, 0.5)
+
+
+def test_a_key_may_repeat_what_the_method_settles(tmp_path: Path) -> None:
+    section = "training: {method: paper, quantization: {errors: fixed}}\n"
+    (scenario,) = read_scenarios(write(tmp_path, PLAIN + section))
+    assert scenario.training.quantization.errors == "fixed"
 
 
 def test_every_key_has_a_description_and_every_value_an_example() -> None:

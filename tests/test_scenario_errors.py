@@ -351,6 +351,13 @@ def test_the_good_file_is_good(tmp_path: Path) -> None:
             ["expected 10"],
             id="outputs-that-are-not-the-classes",
         ),
+        pytest.param(
+            "  epochs: 2",
+            "  method: paper\n  quantization: {rounding: stochastic}",
+            "6:28: training.quantization.rounding: quantization.rounding stochastic contradicts method paper",
+            ["expected nearest, no such key, or method harness"],
+            id="key-against-method",
+        ),
     ],
 )
 def test_each_mistake_is_one_line_at_its_key_or_value(
@@ -361,6 +368,11 @@ def test_each_mistake_is_one_line_at_its_key_or_value(
     assert line.startswith(place), line
     for part in parts:
         assert part in line, line
+
+
+def test_a_method_of_the_matrix_is_blamed_for_what_it_contradicts(tmp_path: Path) -> None:
+    text = GOOD.replace("epochs: 2", "schedule: {name: step}") + "matrix: {training.method: [harness, paper]}\n"
+    assert "10:37: training.method: schedule.name step contradicts method paper" in only(tmp_path, text)
 
 
 def test_all_independent_mistakes_are_reported_in_the_order_of_the_file(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from harness.result.frame import setting_columns
 _MAIN = (
     "dataset",
     "model",
+    "method",
     "dtype",
     "update_policy",
     "update_min_ratio",

@@ -26,6 +26,7 @@ from harness.scenario.choice import (
     Steps,
     TrainedLayers,
 )
+from harness.scenario.method import METHODS, MethodName, with_method
 from harness.scenario.source import Source
 
 _KIB = 1024
@@ -40,6 +41,13 @@ class _Section(BaseModel):
 def _conflict(message: str, *keys: str) -> NoReturn:
     """Reject a combination of keys; the first of `keys` that the user wrote gets the blame."""
     raise PydanticCustomError("conflict", "{message}", {"message": message, "keys": keys})
+
+
+def _value_at(section: _Section, key: str) -> Any:
+    value: Any = section
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
 
 
 class ModelChoice(_Section):
@@ -195,6 +203,14 @@ class Quantization(_Section):
 class Training(_Section):
     """How the network is trained."""
 
+    method: MethodName = Field(
+        "harness",
+        description="`harness`: the defaults of the other keys; `paper`: the method as published, which settles "
+        + ", ".join(f"{key} {value}" for key, value in METHODS["paper"].settled.items())
+        + " (another value beside it is an error) and has the defaults "
+        + ", ".join(f"{key} {value}" for key, value in METHODS["paper"].defaults.items()),
+        examples=["paper"],
+    )
     epochs: int = Field(3, ge=1, le=10_000, description="times that every training sample is visited", examples=[3])
     batch_size: int = Field(
         32, ge=1, le=4096, description="steps whose gradients are accumulated before one update", examples=[32]
@@ -219,6 +235,24 @@ class Training(_Section):
         examples=["all", 2, "auto"],
     )
     quantization: Quantization = Field(default_factory=Quantization, description="ranges of uint8 tensors")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _completed(cls, data: Any) -> Any:
+        return with_method(data)
+
+    @model_validator(mode="after")
+    def _method_kept(self) -> Self:
+        for key, settled in METHODS[self.method].settled.items():
+            value = _value_at(self, key)
+            if value != settled:
+                _conflict(
+                    f"{key} {value} contradicts method {self.method}, which has {settled}; expected {settled}, no such "
+                    "key, or method harness",
+                    key,
+                    "method",
+                )
+        return self
 
 
 class MemoryBudget(_Section):
@@ -324,10 +358,7 @@ class Scenario(_Section):
 
     def value(self, key: str) -> Any:
         """Return the value at a dotted key such as `training.dtype`."""
-        value: Any = self
-        for part in key.split("."):
-            value = getattr(value, part)
-        return value
+        return _value_at(self, key)
 
     def locate(self, key: str) -> str:
         """Return `file:line:column` of a key such as `memory.ram_budget` or `model.layers[2].filters`.
