@@ -37,7 +37,8 @@ def _trace(addresses, executions, taken=None, skipped=None):
     return Trace(
         engine="hand", contexts=(Context("forward", 0),), addresses=np.array(addresses, dtype=np.uint32),
         executions=column(executions), skipped=column(skipped), taken=column(taken),
-        stack_low=np.array([0], dtype=np.uint32), records=(),
+        stack_low=np.array([0], dtype=np.uint32), stack_registers=np.ones((1, 16), dtype=np.uint32),
+        stack_contents=(b"",), records=(),
     )  # fmt: skip
 
 

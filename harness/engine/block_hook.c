@@ -23,6 +23,7 @@ typedef void uc_engine;
 
 enum { NONE = 1 }; /* no address of an instruction */
 enum { PHASES_MAX = 16, LAYERS_MAX = 1024, CONTEXTS_MAX = 2048, PROGRESS_INTERVAL_NS = 100000000 };
+enum { STACK_KEPT_MAX = 1 << 20 };
 
 /* Keep equal to class Stop in native.py. */
 enum {
@@ -47,6 +48,7 @@ enum { MARKS_OF_THE_CODE_HOOK = MARK_IT | MARK_STACK | MARK_ALIGNED | MARK_JUMP 
 enum { FLAG_MARKER = 1u << 30, FLAG_HOT = 1u << 31, FIRST_LIMIT = 256 };
 
 enum { REGISTER_R0 = 66, REGISTER_SP = 12, REGISTER_LR = 10 }; /* UC_ARM_REG_... */
+enum { REGISTERS = 16, SP = 13, LR = 14, PC = 15 };
 /* UC_CTL_READ_WRITE(UC_CTL_TB_REQUEST_CACHE, 2) and UC_CTL_WRITE(UC_CTL_TB_REMOVE_CACHE, 2) */
 static const int CONTROL_REQUEST_CACHE = (int)(8u | 2u << 26 | 3u << 30), CONTROL_REMOVE_CACHE = 9 | 2 << 26 | 1 << 30;
 
@@ -69,9 +71,12 @@ struct slot {
 struct context {
     uint32_t phase;
     int32_t layer;
-    uint32_t stack_low, reserved;
-    struct cell *cells; /* one a slot */
-    uint64_t *passed;   /* one a halfword: executions of an instruction of an IT block whose condition held */
+    uint32_t stack_low, stack_size;
+    uint32_t
+        registers[REGISTERS]; /* where the stack was deepest; PC is the next instruction, 1 (no address) for none */
+    uint8_t *stack;           /* and what lay on it: stack_size bytes from stack_low on */
+    struct cell *cells;       /* one a slot */
+    uint64_t *passed;         /* one a halfword: executions of an instruction of an IT block whose condition held */
 };
 
 struct counter {
@@ -89,11 +94,12 @@ struct counter {
     uint64_t *bounds;          /* begin and end of the code hook, NULL if they cannot be narrowed */
     uint32_t halfwords, phase_count, load_phase;
     uint32_t marker; /* address of the marker function, 1 (no address) for none */
-    uint32_t stack_limit;
+    uint32_t stack_limit, stack_top, reserved;
     uint32_t fpu_enabled;
     int (*start_emulation)(uc_engine *, uint64_t begin, uint64_t until, uint64_t timeout, size_t count);
     int (*stop_emulation)(uc_engine *);
     int (*register_read)(uc_engine *, int, void *);
+    int (*memory_read)(uc_engine *, uint64_t address, void *, uint64_t size);
     int (*control)(uc_engine *, int, ...);
     void (*progress)(uint64_t steps);
     /* Kept by the hooks. */
@@ -132,6 +138,7 @@ int enter_context(struct counter *c, uint32_t phase, int32_t layer)
         fresh->phase = phase;
         fresh->layer = layer;
         fresh->stack_low = UINT32_MAX;
+        fresh->registers[PC] = NONE;
         fresh->cells = calloc(c->slot_capacity, sizeof *fresh->cells);
         fresh->passed = calloc(c->halfwords, sizeof *fresh->passed);
         if (fresh->cells == NULL || fresh->passed == NULL) {
@@ -152,6 +159,7 @@ void release_contexts(struct counter *c)
     for (uint32_t i = 0; i < c->context_count; i++) {
         free(c->contexts[i].cells);
         free(c->contexts[i].passed);
+        free(c->contexts[i].stack);
     }
     c->context_count = 0;
 }
@@ -167,15 +175,36 @@ static void report_progress(struct counter *c)
     }
 }
 
+/* Keeps the registers and the contents of the stack at its deepest point, from which the callers can be told. */
+RARE static void keep_stack(struct counter *c, uc_engine *uc, struct context *context, uint32_t pc)
+{
+    for (int r = 0; r < SP; r++) {
+        c->register_read(uc, REGISTER_R0 + r, &context->registers[r]);
+    }
+    c->register_read(uc, REGISTER_LR, &context->registers[LR]);
+    context->registers[SP] = context->stack_low;
+    context->registers[PC] = pc;
+    uint32_t size = c->stack_top > context->stack_low ? c->stack_top - context->stack_low : 0;
+    uint8_t *stack = size <= STACK_KEPT_MAX ? realloc(context->stack, size + 1) : NULL;
+    if (stack != NULL) {
+        context->stack = stack;
+        context->stack_size = c->memory_read(uc, context->stack_low, stack, size) == 0 ? size : 0;
+    } else {
+        context->stack_size = 0;
+    }
+}
+
 static void note_stack(struct counter *c, uc_engine *uc, uint32_t pc)
 {
     uint32_t sp = 0;
     c->register_read(uc, REGISTER_SP, &sp);
     struct context *context = &c->contexts[c->context];
-    if (sp < context->stack_low) {
+    if (UNLIKELY(sp < context->stack_low)) {
         context->stack_low = sp;
         if (sp < c->stack_limit) {
             stop(c, uc, STOP_STACK, pc, sp, 0);
+        } else {
+            keep_stack(c, uc, context, pc);
         }
     }
 }
@@ -216,7 +245,7 @@ static uint32_t index_of(const struct counter *c, uint32_t pc)
     return UINT32_MAX;
 }
 
-enum { REGISTERS = 16, MULTIPLE = REGISTERS, UNKNOWN };
+enum { MULTIPLE = REGISTERS, UNKNOWN };
 enum { EFFECT_COPY = 1 << 24, EFFECT_ZERO = 2 << 24, RECHECK = 1 << 16 };
 
 static uint32_t number_of(uint8_t unicorn_register)

@@ -230,10 +230,12 @@ class _Run:
             load_phase=PHASES.index("load"),
             marker=marker.address if marker else 1,
             stack_limit=limit.address if limit else 0,
+            stack_top=self._uc.reg_read(UC_ARM_REG_SP),
             fpu_enabled=not self._counting,
             start_emulation=_address_of(uclib.uc_emu_start),
             stop_emulation=_address_of(uclib.uc_emu_stop),
             register_read=_address_of(uclib.uc_reg_read),
+            memory_read=_address_of(uclib.uc_mem_read),
             control=_address_of(uclib.uc_ctl),
             progress=self._report,
             slot_count=1,
@@ -470,6 +472,10 @@ class _Run:
             skipped=skipped,
             taken=taken[rows],
             stack_low=np.array([n.stack_low for n in self._contexts[:contexts]], dtype=np.uint32),
+            stack_registers=np.array([list(n.registers) for n in self._contexts[:contexts]], dtype=np.uint32),
+            stack_contents=tuple(
+                ctypes.string_at(n.stack, n.stack_size) if n.stack_size else b"" for n in self._contexts[:contexts]
+            ),
             records=tuple(self._sink.records),
             memory={name: self._read_memory(*where) for name, where in self._job.reads.items()},
             wall_seconds=wall_seconds,

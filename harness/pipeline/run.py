@@ -6,12 +6,12 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.assets import content_hash, write_atomically
+from harness.assets import content_hash
 from harness.build import Build, Image, build_firmware, memory_script, plan_source
 from harness.cost import Cycles, energy, peak_stack_bytes, price, static_memory
 from harness.dataset import SampleSet, load_dataset, visiting_order
@@ -23,6 +23,7 @@ from harness.errors import EngineError, HarnessError, message_of
 from harness.model import LayerWeights, fold_batch_norm, write_weights
 from harness.pipeline.agreement import check_agreement
 from harness.pipeline.calibration import calibrate
+from harness.pipeline.layout import layout_of
 from harness.pipeline.observer import Observer, Stage
 from harness.pipeline.once import Once
 from harness.pipeline.prepare import PreparedRun
@@ -37,11 +38,14 @@ from harness.result import (
     Epoch,
     Estimate,
     Estimates,
+    Evidence,
     LayerCost,
     Memory,
     Run,
+    StoredFile,
     collect_provenance,
 )
+from harness.result.evidence import FIRMWARE, TRACES, store_file, store_layout
 from harness.trace import Trace
 
 STEP_PHASES = ("load", "forward", "loss", "select", "backward", "update")
@@ -50,9 +54,8 @@ STEP_PHASES = ("load", "forward", "loss", "select", "backward", "update")
 TWIN_OPTIMIZATION = "-O3"
 TWIN_TIMEOUT_S = 4 * 3600.0
 
-FIRMWARE = "firmware"
 WEIGHTS = "weights"
-"""Folders beside the results, with an entry a run."""
+"""Folder beside the results, with an entry a run."""
 
 _LARGEST_UINT8 = 255
 
@@ -188,11 +191,15 @@ class Runner:
         work.compiler_flags = tuple(target.flags.split())
         return target, twin
 
-    def _keep(self, prepared: PreparedRun, target: Build) -> None:
-        """Put ELF, map file and plan of a run beside its results, for a board or a debugger."""
-        folder = self._folder / FIRMWARE / prepared.id
-        for path in (target.executable, target.map_file, target.plan):
-            write_atomically(folder / path.name, path.read_bytes())
+    def _keep(self, prepared: PreparedRun, target: Build) -> dict[str, StoredFile]:
+        """Put ELF, map file, plan and memory layout of a run beside its results, for a board, a debugger, `explain`."""
+
+        def keep(path: Path) -> StoredFile:
+            return store_file(self._folder, f"{FIRMWARE}/{prepared.id}/{path.name}", path.read_bytes())
+
+        keep(target.map_file)
+        layout = store_layout(self._folder, prepared.id, layout_of(prepared.plan))
+        return {"firmware": keep(target.executable), "plan": keep(target.plan), "layout": layout}
 
     def _request(self, prepared: PreparedRun) -> RunRequest:
         """Return the request of the emulated run: its steps, each with a record, and the evaluation behind them."""
@@ -281,7 +288,7 @@ class Runner:
         observer.stage(label, Stage.BUILD)
         with work.timed("build"):
             target, twin = self._build(work, source)
-            self._keep(prepared, target)
+            stored = self._keep(prepared, target)
         observer.stage(label, Stage.TRAIN)
         with work.timed("train"):
             training = self._train(prepared, twin, store)
@@ -292,6 +299,8 @@ class Runner:
         observer.stage(label, Stage.EMULATE)
         with work.timed("emulate"):
             trace, image, agreement = self._emulate(prepared, target, twin, store)
+            kept = replace(trace, memory={}, wall_seconds=0.0)  # equal runs leave equal files
+            stored["trace"] = store_file(self._folder, f"{TRACES}/{prepared.id}.npz", kept.pack())
         observer.stage(label, Stage.PRICE)
         with work.timed("price"):
             cycles = price(trace, image, prepared.platform)
@@ -303,6 +312,7 @@ class Runner:
                 "estimates": _estimates(prepared, trace, cycles),
                 "memory": _memory(prepared, image, trace),
                 "updated_share": _updated_share(prepared, training),
+                "evidence": Evidence(**stored),
             }
         return Document(status="ok", **parts, **self._identity(work))
 

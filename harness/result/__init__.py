@@ -9,10 +9,12 @@ from harness.result.document import (
     Epoch,
     Estimate,
     Estimates,
+    Evidence,
     LayerCost,
     Memory,
     Provenance,
     Run,
+    StoredFile,
 )
 from harness.result.frame import estimated_columns, layer_frame, result_frame
 from harness.result.provenance import collect_provenance
@@ -27,10 +29,12 @@ __all__ = [
     "Epoch",
     "Estimate",
     "Estimates",
+    "Evidence",
     "LayerCost",
     "Memory",
     "Provenance",
     "Run",
+    "StoredFile",
     "collect_provenance",
     "estimated_columns",
     "layer_frame",

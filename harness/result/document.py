@@ -147,6 +147,22 @@ class Memory(_Part):
     flash_budget_bytes: Bytes
 
 
+class StoredFile(_Part):
+    """A file beside the results: its name within the output folder, and the hash of its content."""
+
+    name: str
+    content: str
+
+
+class Evidence(_Part):
+    """What `harness explain` reads: the firmware as it ran, its trace, and the memory layout of its plan."""
+
+    firmware: StoredFile
+    trace: StoredFile
+    layout: StoredFile
+    plan: StoredFile
+
+
 class Provenance(_Part):
     """What made the result, enough to make it again. `wall_s` is the wall time of each step of the pipeline."""
 
@@ -184,6 +200,7 @@ class Document(_Part):
     updated_share: Share | None = Field(
         default=None, description="mean share of the structures of the trainable layers that got a gradient"
     )
+    evidence: Evidence | None = None
     provenance: Provenance
 
     @model_validator(mode="after")

@@ -35,7 +35,9 @@ class Trace:
     `addresses` is uint32 (n,), ascending; `executions`, `skipped` and `taken` are uint64 (n, c) with one column a
     context. `executions` counts an instruction of an IT block whose condition failed; `skipped` counts only those.
     `taken` counts how often control left the instruction for another address than the next one.
-    `stack_low` is uint32 (c,): the lowest stack pointer seen in each context (0xFFFFFFFF for none).
+    `stack_low` is uint32 (c,): the lowest stack pointer seen in each context (0xFFFFFFFF for none). `stack_registers`
+    is uint32 (c, 16): r0 to r15 at that moment, of which r15 is the address of the next instruction (1 where nothing
+    was noted). `stack_contents` holds the bytes that lay on each stack then, from `stack_low` up to its top.
     """
 
     engine: str
@@ -45,6 +47,8 @@ class Trace:
     skipped: Counts
     taken: Counts
     stack_low: npt.NDArray[np.uint32]
+    stack_registers: npt.NDArray[np.uint32]
+    stack_contents: tuple[bytes, ...]
     records: tuple[dict[str, Any], ...]
     memory: dict[str, bytes] = field(default_factory=dict)
     wall_seconds: float = 0.0
@@ -63,12 +67,17 @@ class Trace:
 
     def save(self, path: Path) -> None:
         """Write the trace to `path` (.npz) in one piece."""
+        write_atomically(path, self.pack())
+
+    def pack(self) -> bytes:
+        """Return the bytes of a compressed file of the trace."""
         buffer = io.BytesIO()
         header = {
             "engine": self.engine,
             "contexts": self.contexts,
             "records": self.records,
             "memory": {name: data.hex() for name, data in self.memory.items()},
+            "stack_contents": [data.hex() for data in self.stack_contents],
             "wall_seconds": self.wall_seconds,
         }
         np.savez_compressed(
@@ -79,8 +88,9 @@ class Trace:
             skipped=self.skipped,
             taken=self.taken,
             stack_low=self.stack_low,
+            stack_registers=self.stack_registers,
         )
-        write_atomically(path, buffer.getvalue())
+        return buffer.getvalue()
 
     @classmethod
     def load(cls, path: Path) -> Trace:
@@ -95,6 +105,8 @@ class Trace:
                 skipped=stored["skipped"],
                 taken=stored["taken"],
                 stack_low=stored["stack_low"],
+                stack_registers=stored["stack_registers"],
+                stack_contents=tuple(bytes.fromhex(data) for data in header["stack_contents"]),
                 records=tuple(header["records"]),
                 memory={name: bytes.fromhex(data) for name, data in header["memory"].items()},
                 wall_seconds=header["wall_seconds"],
