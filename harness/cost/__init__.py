@@ -3,9 +3,11 @@
 from harness.cost.cycles import CoreTable, Cycles, Range, core_table, price
 from harness.cost.energy import Energy, energy, time_ms
 from harness.cost.memory import StaticMemory, peak_stack_bytes, static_memory
+from harness.cost.memory_system import BoardMemory
 from harness.cost.waits import MemorySystem, Waits
 
 __all__ = [
+    "BoardMemory",
     "CoreTable",
     "Cycles",
     "Energy",

@@ -19,7 +19,8 @@ class Job:
     """One emulation: an ELF on a board, from reset to the call of `finish`.
 
     `writes` are put into memory after the ELF is loaded and before the first instruction. `reads` name address ranges
-    (address, size in bytes) whose content is wanted at the end, in `Trace.memory`.
+    (address, size in bytes) whose content is wanted at the end, in `Trace.memory`. `simulate_caches` replays every
+    fetch and load from slow memory through models of the board's caches, into `Trace.simulated`: slower.
     """
 
     elf: Path
@@ -27,6 +28,7 @@ class Job:
     writes: tuple[tuple[int, bytes], ...] = ()
     reads: dict[str, tuple[int, int]] = field(default_factory=dict)
     timeout_s: float = 600.0
+    simulate_caches: bool = False
 
 
 class Engine(Protocol):

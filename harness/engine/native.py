@@ -1,4 +1,4 @@
-"""The native block hook: built once with the host's C compiler, loaded through ctypes."""
+"""Native hooks: built once with the host's C compiler, loaded through ctypes."""
 
 from __future__ import annotations
 
@@ -146,18 +146,23 @@ class Counter(Structure):
 
 
 @cache
-def block_hook() -> ctypes.CDLL:
-    """Return the loaded native hook, built first if the cache does not have it.
+def native_library(source: Path) -> ctypes.CDLL:
+    """Return the C file `source` of this package as a loaded library, built first if the cache does not have it.
 
     Raises MissingToolError without a host C compiler and EngineError when it refuses the source.
     """
-    source = _SOURCE.read_bytes()
     compiler = os.environ.get("CC") or "cc"
-    key = content_hash([source, " ".join(_FLAGS).encode(), sys.platform.encode(), os.uname().machine.encode()])
-    library = cache_dir() / "native" / f"block_hook-{key}.so"
+    parts = [source.read_bytes(), " ".join(_FLAGS).encode(), sys.platform.encode(), os.uname().machine.encode()]
+    library = cache_dir() / "native" / f"{source.stem}-{content_hash(parts)}.so"
     if not library.exists():
-        _build(compiler, library)
-    hook = ctypes.CDLL(str(library))
+        _build(compiler, source, library)
+    return ctypes.CDLL(str(library))
+
+
+@cache
+def block_hook() -> ctypes.CDLL:
+    """Return the loaded hook that counts blocks; see `native_library`."""
+    hook = native_library(_SOURCE)
     hook.enter_context.argtypes = [POINTER(Counter), c_uint32, c_int32]
     hook.enter_context.restype = ctypes.c_int
     hook.run.argtypes = [POINTER(Counter), c_void_p, c_uint32, c_uint32]
@@ -167,7 +172,7 @@ def block_hook() -> ctypes.CDLL:
     return hook
 
 
-def _build(compiler: str, library: Path) -> None:
+def _build(compiler: str, source: Path, library: Path) -> None:
     program = shutil.which(compiler.split()[0])
     if program is None:
         raise MissingToolError(
@@ -175,9 +180,9 @@ def _build(compiler: str, library: Path) -> None:
             "apt-get install --no-install-recommends gcc libc6-dev"
         )
     with tempfile.TemporaryDirectory() as folder:
-        built = Path(folder) / "block_hook.so"
-        command = [program, *compiler.split()[1:], *_FLAGS, "-o", str(built), str(_SOURCE)]
+        built = Path(folder) / "native.so"
+        command = [program, *compiler.split()[1:], *_FLAGS, "-o", str(built), str(source)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
-            raise EngineError(f"{compiler} could not build the native block hook:\n{run.stderr.strip()}")
+            raise EngineError(f"{compiler} could not build {source.name}:\n{run.stderr.strip()}")
         write_atomically(library, built.read_bytes())

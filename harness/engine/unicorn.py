@@ -26,6 +26,7 @@ from unicorn.unicorn_const import (
     UC_HOOK_CODE,
     UC_HOOK_INTR,
     UC_HOOK_MEM_INVALID,
+    UC_HOOK_MEM_READ,
     UC_MEM_FETCH_PROT,
     UC_MEM_FETCH_UNMAPPED,
     UC_MEM_READ_PROT,
@@ -42,6 +43,7 @@ from harness.build.elf import Image
 from harness.engine.alignment import alignment_effect
 from harness.engine.device import RecordSink, Registers, build_device
 from harness.engine.job import Job, Progress
+from harness.engine.memory_simulation import MemorySimulation
 from harness.engine.native import (
     CONTEXTS_MAX,
     LAYERS_MAX,
@@ -128,6 +130,7 @@ class _Run:
         self._load()
         self._make_counter(progress)
         self._add_hooks()
+        self._simulate_memory()
 
     # Memory ---------------------------------------------------------------------------------------------------------
 
@@ -291,14 +294,24 @@ class _Run:
         handle = self._hook_add(UC_HOOK_CODE, self._hook.on_instruction, *bounds)
         self._counter.bounds = _place_of_bounds(handle, bounds)
 
-    def _hook_add(self, kind: int, function: Any, begin: int = 1, end: int = 0) -> int:
+    def _simulate_memory(self) -> None:
+        """Add hooks behind those that count: they read the context that these have entered."""
+        self._memory = MemorySimulation(self._platform, self._counter) if self._job.simulate_caches else None
+        if self._memory is not None:
+            self._hook_add(UC_HOOK_BLOCK, self._memory.on_fetch, user=self._memory.state)
+            for begin, end in self._memory.load_ranges:
+                self._hook_add(UC_HOOK_MEM_READ, self._memory.on_load, begin, end, self._memory.state)
+
+    def _hook_add(
+        self, kind: int, function: Any, begin: int = 1, end: int = 0, user: ctypes.Structure | None = None
+    ) -> int:
         handle = ctypes.c_size_t()
         status = uclib.uc_hook_add(
             self._uc._uch,  # the public call takes Python functions only
             ctypes.cast(ctypes.byref(handle), uclib.uc_hook_add.argtypes[1]),
             kind,
             ctypes.cast(function, ctypes.c_void_p),
-            ctypes.cast(ctypes.byref(self._counter), ctypes.c_void_p),
+            ctypes.cast(ctypes.byref(user if user is not None else self._counter), ctypes.c_void_p),
             begin,
             end,
         )
@@ -321,6 +334,8 @@ class _Run:
             return self._collect(wall_seconds)
         finally:
             self._hook.release_contexts(self._counter)
+            if self._memory is not None:
+                self._memory.release()
 
     def _last_record(self) -> str:
         return f"; its last record is {self._sink.records[-1]}" if self._sink.records else " and wrote no record"
@@ -479,6 +494,7 @@ class _Run:
             records=tuple(self._sink.records),
             memory={name: self._read_memory(*where) for name, where in self._job.reads.items()},
             wall_seconds=wall_seconds,
+            simulated=self._memory.accesses(np.array(rows)) if self._memory is not None else {},
         )
 
     def _check(self, table: Any, cells: Any) -> None:

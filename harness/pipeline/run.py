@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.assets import content_hash
 from harness.build import Build, Image, build_firmware, memory_script, plan_source
-from harness.cost import Cycles, energy, peak_stack_bytes, price, static_memory
+from harness.cost import BoardMemory, Cycles, energy, peak_stack_bytes, price, static_memory
 from harness.dataset import SampleSet, load_dataset, visiting_order
 from harness.engine.job import Job
 from harness.engine.request import RunRequest, SampleStore
@@ -267,6 +267,7 @@ class Runner:
             writes=((image.symbols["run_request"].address, request.pack()), (samples.origin, data)),
             reads={"state": (image.symbols["arena"].address, plan.state_bytes)},
             timeout_s=scenario.engine.timeout_s,
+            simulate_caches=scenario.engine.cache == "simulate",
         )
         trace = run_isolated(job, lambda done: self._observer.steps(scenario.label, done, request.steps))
         expected = run_twin(twin.executable, request, data, TWIN_TIMEOUT_S)
@@ -303,7 +304,7 @@ class Runner:
             stored["trace"] = store_file(self._folder, f"{TRACES}/{prepared.id}.npz", kept.pack())
         observer.stage(label, Stage.PRICE)
         with work.timed("price"):
-            cycles = price(trace, image, prepared.platform)
+            cycles = price(trace, image, prepared.platform, BoardMemory())
             work.cycle_model = cycles.model
             parts: dict[str, Any] = {
                 "accuracy": _accuracy(prepared, training),

@@ -10,5 +10,19 @@ from harness.platform.board import (
     load_platform,
     platform_names,
 )
+from harness.platform.memory_system import AccessPath, Cache, Hierarchy, Spread
 
-__all__ = ["CORES", "Core", "Memory", "Peripheral", "Platform", "Power", "load_platform", "platform_names"]
+__all__ = [
+    "CORES",
+    "AccessPath",
+    "Cache",
+    "Core",
+    "Hierarchy",
+    "Memory",
+    "Peripheral",
+    "Platform",
+    "Power",
+    "Spread",
+    "load_platform",
+    "platform_names",
+]

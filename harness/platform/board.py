@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.errors import InputError, nearest
+from harness.platform.memory_system import Hierarchy
 
 Core = Literal["cortex-m0plus", "cortex-m4f", "cortex-m7"]
 _BOARDS = Path(__file__).parent / "boards"
@@ -67,8 +68,17 @@ class Platform(_Strict):
     peripherals: list[Peripheral]
     uart: str
     vector_table: int
+    memory_system: Hierarchy
     power: Power
     sources: list[str]
+
+    @model_validator(mode="after")
+    def _paths_lead_to_memories(self) -> Self:
+        known = {memory.name for memory in self.memories}
+        for path in self.memory_system.paths:
+            if path.memory not in known:
+                raise ValueError(f"memory_system: no memory '{path.memory}'; expected one of {sorted(known)}")
+        return self
 
     def memory(self, kind: Literal["flash", "ram", "samples"]) -> Memory:
         """Return the first region of `kind`."""

@@ -25,6 +25,7 @@ Rounding = Literal["nearest", "stochastic"]
 ActivationRanges = Literal["tracked", "calibrated"]
 ErrorRanges = Literal["tracked", "fixed"]
 EngineName = Literal["unicorn"]
+CacheModel = Literal["assume", "simulate"]
 
 _MOST_NAMES_LISTED = 12
 

@@ -12,6 +12,7 @@ from harness.model import LayerSpec, Network, load_network, network_of_layers
 from harness.quantity import Ratio, SizeBounds
 from harness.scenario.choice import (
     ActivationRanges,
+    CacheModel,
     DatasetName,
     Dtype,
     EngineName,
@@ -291,6 +292,12 @@ class EngineChoice(_Section):
     )
     evaluate: int = Field(
         16, ge=0, le=1_000_000, description="test samples evaluated in emulation after the last step", examples=[16]
+    )
+    cache: CacheModel = Field(
+        "assume",
+        description="how misses of the board's caches are found: `assume` takes hit rates, which gives the time a wide "
+        "range; `simulate` replays fetches and loads from slow memory through a model of the caches: slower",
+        examples=["simulate"],
     )
     timeout_s: float = Field(
         600.0, gt=0, le=86_400, description="seconds after which an emulation is ended as failed", examples=[600]

@@ -18,6 +18,8 @@ PHASES = ("startup", "load", "forward", "loss", "select", "backward", "update", 
 
 NO_LAYER = -1
 
+_ACCESSES, _MISSES = "accesses:", "misses:"
+
 Counts = npt.NDArray[np.uint64]
 
 
@@ -26,6 +28,17 @@ class Context(NamedTuple):
 
     phase: str
     layer: int
+
+
+@dataclass(frozen=True)
+class Accesses:
+    """Accesses of one kind to one slow memory in a simulation of the board's caches, and those that missed.
+
+    Both are uint64 (n, c) like `Trace.executions`; an access is counted at the begin of the block it is in.
+    """
+
+    accesses: Counts
+    misses: Counts
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,7 @@ class Trace:
     `stack_low` is uint32 (c,): the lowest stack pointer seen in each context (0xFFFFFFFF for none). `stack_registers`
     is uint32 (c, 16): r0 to r15 at that moment, of which r15 is the address of the next instruction (1 where nothing
     was noted). `stack_contents` holds the bytes that lay on each stack then, from `stack_low` up to its top.
+    `simulated` holds the accesses of each path of the platform's memory system, by name, if caches were simulated.
     """
 
     engine: str
@@ -52,6 +66,7 @@ class Trace:
     records: tuple[dict[str, Any], ...]
     memory: dict[str, bytes] = field(default_factory=dict)
     wall_seconds: float = 0.0
+    simulated: dict[str, Accesses] = field(default_factory=dict)
 
     @property
     def instructions(self) -> int:
@@ -80,6 +95,8 @@ class Trace:
             "stack_contents": [data.hex() for data in self.stack_contents],
             "wall_seconds": self.wall_seconds,
         }
+        arrays: dict[str, Any] = {f"{_ACCESSES}{name}": seen.accesses for name, seen in self.simulated.items()}
+        arrays |= {f"{_MISSES}{name}": seen.misses for name, seen in self.simulated.items()}
         np.savez_compressed(
             buffer,
             header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
@@ -89,6 +106,7 @@ class Trace:
             taken=self.taken,
             stack_low=self.stack_low,
             stack_registers=self.stack_registers,
+            **arrays,
         )
         return buffer.getvalue()
 
@@ -110,4 +128,8 @@ class Trace:
                 records=tuple(header["records"]),
                 memory={name: bytes.fromhex(data) for name, data in header["memory"].items()},
                 wall_seconds=header["wall_seconds"],
+                simulated={
+                    name: Accesses(stored[_ACCESSES + name], stored[_MISSES + name])
+                    for name in (key.removeprefix(_ACCESSES) for key in stored if key.startswith(_ACCESSES))
+                },
             )
