@@ -193,3 +193,16 @@ def suite(datasets=("digits",)):
     """Return the runs of a matrix as in the quickstart, the last of them failed."""
     keys = itertools.product(datasets, ("uint8", "float32"), (1.0, 0.5, 0.1), PLATFORMS)
     return [document(dtype, ratio, platform, dataset) for dataset, dtype, ratio, platform in keys] + [failed()]
+
+
+def seeded(accuracies=(0.93, 0.95, 0.97), **changes):
+    """Return one successful run a test accuracy; they differ in their seed, from 1 on, and in nothing else."""
+    runs = []
+    for seed, test in enumerate(accuracies, 1):
+        varied = settings(**changes)
+        varied["training"]["seed"] = seed
+        one = document(**changes)
+        run = one.run.model_copy(update={"id": f"{one.run.id}-{seed}", "label": f"{one.run.label}, {seed}"})
+        accuracy = one.accuracy.model_copy(update={"test": test})
+        runs.append(one.model_copy(update={"run": run, "settings": varied, "accuracy": accuracy}))
+    return runs

@@ -8,7 +8,7 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
-from synthetic_results import document, failed, settings, suite
+from synthetic_results import document, failed, seeded, settings, suite
 
 from harness.report import write_page, write_report
 
@@ -110,6 +110,19 @@ def test_the_whole_table_is_sortable_by_keyboard(outline):
     headers = [attributes for attributes in outline.all("th") if "aria-sort" in attributes]
     assert len(headers) == 13
     assert len([attributes for attributes in outline.all("button") if attributes["type"] == "button"]) == 13
+
+
+def test_means_over_seeds_have_a_table_and_each_run_still_has_its_row(tmp_path):
+    text = write_page(tmp_path / "report.html", [*seeded(), *seeded(dtype="float32")]).read_text()
+    outline = Outline(text)
+    words = " ".join(" ".join(outline.text).split())
+    assert "Over seeds" in words
+    assert "95.00 ± 2.00 % 1.15 % 93.0 % 97.0 %" in words
+    assert len([row for row in outline.all("details") if row.get("id", "").startswith("run-")]) == 6
+
+
+def test_a_page_without_seeds_has_no_table_of_them(page):
+    assert "Over seeds" not in page.read_text()
 
 
 def test_hostile_names_stay_text(tmp_path):

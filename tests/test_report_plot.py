@@ -4,7 +4,7 @@ import re
 
 import matplotlib as mpl
 import pytest
-from synthetic_results import document, failed, settings, suite
+from synthetic_results import document, failed, seeded, settings, suite
 
 from harness.report.plot import suite_plots, write_plots
 from harness.report.suite import Suite
@@ -61,6 +61,15 @@ def test_every_finished_run_is_one_point_with_its_numbers_as_a_hint(plots):
     assert len(plot.hints) == 18
     assert all(plot.svg.count(f'id="{mark}"') == 1 for mark in plot.hints)
     assert "uint8, 0.1, imxrt1062: 94.0 %, ≈ 0.488 ms" in plot.hints.values()
+
+
+def test_runs_that_differ_only_in_their_seed_are_one_point_and_one_bar():
+    drawn = {plot.name: plot for plot in suite_plots(Suite([*seeded(), *seeded(dtype="float32")]))}
+    scatter, arena = drawn["accuracy-time-per-step"], drawn["arena-by-category"]
+    assert len(scatter.hints) == 2
+    assert any("uint8: 95.0 ± 2.0 %, " in hint for hint in scatter.hints.values())
+    assert "its bar reaches one sample deviation" in scatter.caption
+    assert texts(arena).count("uint8") == 1
 
 
 def test_costs_over_more_than_a_decade_get_a_logarithmic_axis(plots):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from rich.console import Console
-from synthetic_results import document, failed, settings, suite
+from synthetic_results import document, failed, seeded, settings, suite
 
 from harness.report import print_table, table_text
 from harness.report.notation import error_figures, ranged, ranged_duration, ranged_prefixed
@@ -79,6 +79,33 @@ def test_data_sets_do_not_compete_for_a_front():
     easy = document("float32", 1.0, "imxrt1062", "digits")
     hard = document("uint8", 0.1, "rp2040", "fashion-mnist")
     assert Suite([easy, hard]).fronts["time_ms_per_step"] == {0, 1}
+
+
+def test_runs_that_differ_only_in_their_seed_are_one_row_with_mean_and_deviation():
+    text = table_text([*seeded((0.93, 0.95, 0.97)), *seeded((0.9, 0.9, 0.9), dtype="float32")])
+    assert "95.00 ± 2.00 %" in row_of(text, "uint8", "3")
+    assert "90.00 % " in row_of(text, "float32", "3")
+    assert "a row is the mean over runs that differ only in training.seed" in " ".join(text.split())
+
+
+def test_a_failed_seed_is_told_beside_those_that_were_finished():
+    runs = seeded((0.93, 0.95))
+    broken = runs[1].model_copy(update={"status": "failed", "reason": "it broke"})
+    text = table_text([runs[0], broken, *seeded((0.9, 0.9), dtype="float32")])
+    assert "93.0 %" in row_of(text, "uint8", "1", "of", "2", "[1]")
+    assert "it broke" in text
+
+
+def test_runs_that_share_no_settings_but_their_seed_stay_rows_of_their_own():
+    one, two = seeded((0.93, 0.95))
+    other = two.model_copy(update={"settings": two.settings | {"platform": "rp2040"}})
+    assert Suite([one, other]).has_seeds is False
+    assert "93.0 %" in table_text([one, other])
+
+
+def test_seeds_stand_on_a_front_together_by_their_mean():
+    good, lucky = seeded((0.94, 0.94)), seeded((0.99, 0.8), dtype="float32")
+    assert Suite([*good, *lucky]).fronts["time_ms_per_step"] == {0, 1}
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140, 200])

@@ -7,10 +7,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pydantic import ValidationError
-from synthetic_results import document, failed, settings, suite
+from synthetic_results import document, failed, seeded, settings, suite
 
 from harness.errors import InputError
-from harness.result import Document, Estimate, estimated_columns, layer_frame, read_results, result_frame, write_results
+from harness.result import (
+    Document,
+    Estimate,
+    estimated_columns,
+    layer_frame,
+    read_results,
+    result_frame,
+    seed_frame,
+    write_results,
+)
 from harness.result.frame import setting_columns
 from harness.result.provenance import git_state
 from harness.scenario import read_scenarios
@@ -147,15 +156,50 @@ def test_the_csv_holds_the_frame(tmp_path):
     assert stored["ram_bytes"].dropna().astype(int).tolist() == frame["ram_bytes"].dropna().tolist()
 
 
+def test_runs_that_differ_only_in_their_seed_are_one_row_with_mean_and_sample_deviation():
+    documents = [*seeded((0.93, 0.95, 0.97)), *seeded((0.9,), dtype="float32")]
+    frame = seed_frame(documents)
+    assert frame["dtype"].tolist() == ["uint8", "float32"]
+    assert frame["seeds"].tolist() == ["1,2,3", "1"]
+    assert frame["runs"].tolist() == [3, 1]
+    assert frame["accuracy_test"].tolist() == pytest.approx([0.95, 0.9])
+    assert frame["accuracy_test_deviation"][0] == pytest.approx(0.02)
+    assert frame["accuracy_test_deviation"].isna().tolist() == [False, True]
+    assert "seed" not in frame
+    assert "ram_bytes_deviation" not in frame
+    assert estimated_columns(frame) == estimated_columns(result_frame(documents))
+
+
+def test_failed_runs_are_counted_and_change_no_mean():
+    documents = seeded((0.93, 0.95))
+    broken = documents[1].model_copy(update={"status": "failed", "reason": "no", "accuracy": None})
+    frame = seed_frame([documents[0], broken])
+    assert (frame["runs"][0], frame["runs_failed"][0], frame["accuracy_test"][0]) == (1, 1, 0.93)
+
+
+def test_means_over_seeds_are_stored_where_there_are_seeds_and_nowhere_else(tmp_path):
+    documents = seeded()
+    assert tmp_path / "seeds.csv" in write_results(tmp_path, documents)
+    assert pd.read_csv(tmp_path / "seeds.csv")["accuracy_test"].tolist() == pytest.approx([0.95])
+    (row,) = json.loads((tmp_path / "results.json").read_text())["seeds"]
+    assert row["accuracy_test_deviation"] == pytest.approx(0.02)
+    assert read_results(tmp_path) == documents
+    write_results(tmp_path, suite())
+    assert not (tmp_path / "seeds.csv").exists()
+    assert "seeds" not in json.loads((tmp_path / "results.json").read_text())
+
+
 def test_a_diverged_loss_is_stored_as_valid_json(tmp_path):
     accuracy = document().accuracy.model_dump() | {"loss": float("nan")}
-    write_results(tmp_path, [document(accuracy=accuracy)])
+    diverged = document(accuracy=accuracy)
+    other = seeded((0.9, 0.8))[1]
+    write_results(tmp_path, [diverged, other])
 
     def refuse(constant):
         raise AssertionError(constant)
 
     json.loads((tmp_path / "results.json").read_text(), parse_constant=refuse)
-    (back,) = read_results(tmp_path)
+    back, _ = read_results(tmp_path)
     assert back.accuracy.loss != back.accuracy.loss
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 from harness.quantity import format_size
 
@@ -66,6 +67,18 @@ def tick(value: float) -> str:
 def percent(share: float, decimals: int = 1) -> str:
     """Return a share of 0..1 in per cent: `95.1 %`."""
     return f"{share * 100:.{decimals}f} %"
+
+
+def spread(mean: float, deviation: float, form: Callable[[float], str]) -> str:
+    """Return a mean and what the numbers deviate from it, with the unit they share once: `12.3 ± 0.4 ms`.
+
+    Without a deviation it is just the mean.
+    """
+    if not deviation:
+        return form(mean)
+    middle, around = form(mean), form(deviation)
+    unit = around.partition(" ")[2]
+    return f"{middle.removesuffix(f' {unit}') if unit else middle} ± {around}"
 
 
 def kib(size_bytes: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ class _Result:
     """A column of results: how to get its number from a successful run, and how to write it."""
 
     title: str
+    column: str
     value: Callable[[Document], float]
     form: Callable[[float], str]
     estimate: str | None = None
@@ -45,7 +47,7 @@ class _Result:
 
 def _estimate(title: str, name: str, ranged: Callable[[float, float, float], str] = notation.ranged) -> _Result:
     return _Result(
-        title, lambda one: float(getattr(one.estimates, name).value), notation.significant, name, ranged=ranged
+        title, name, lambda one: float(getattr(one.estimates, name).value), notation.significant, name, ranged=ranged
     )
 
 
@@ -69,20 +71,25 @@ def _updated(document: Document) -> float:
     return document.updated_share
 
 
-_ACCURACY = _Result("accuracy", _accuracy, notation.percent, first="descending")
+_ACCURACY = _Result("accuracy", "accuracy_test", _accuracy, notation.percent, first="descending")
 _TIME = _estimate("ms/step", "time_ms_per_step")
 _ENERGY = _estimate("mJ/step", "energy_mj_per_step")
-_RAM = _Result("RAM of budget", lambda one: _memory(one).ram_bytes, notation.kib)
+_RAM = _Result("RAM of budget", "ram_bytes", lambda one: _memory(one).ram_bytes, notation.kib)
 _RESULTS = (
     _ACCURACY,
-    _Result("instr/step", _instructions, notation.count),
+    _Result("instr/step", "instructions_per_step", _instructions, notation.count),
     _estimate("cycles/step", "cycles_per_step", notation.ranged_prefixed),
     _TIME,
     _ENERGY,
     _RAM,
-    _Result("flash", lambda one: _memory(one).flash_bytes, notation.kib),
-    _Result("stack peak", lambda one: _memory(one).stack_peak_bytes, lambda size: f"{notation.count(size)} B"),
-    _Result("updated", _updated, lambda share: notation.percent(share, 0)),
+    _Result("flash", "flash_bytes", lambda one: _memory(one).flash_bytes, notation.kib),
+    _Result(
+        "stack peak",
+        "stack_peak_bytes",
+        lambda one: _memory(one).stack_peak_bytes,
+        lambda size: f"{notation.count(size)} B",
+    ),
+    _Result("updated", "updated_share", _updated, lambda share: notation.percent(share, 0)),
 )
 
 
@@ -170,23 +177,78 @@ def _cards(suite: Suite, anchors: Sequence[str]) -> list[Context]:
         ("Least energy per step", _ENERGY, 1, " mJ"),
         ("Smallest RAM", _RAM, 1, ""),
     )
-    ok = [index for index, document in enumerate(suite.documents) if document.status == "ok"]
+    ok = [number for number, group in enumerate(suite.groups) if group.finished]
     cards = []
     for name, result, sign, unit in wanted:
         if not ok:
             break
-        documents = suite.documents
-        best = min(ok, key=lambda index: (sign * result.value(documents[index]), -_accuracy(documents[index])))
+        best = min(ok, key=lambda number: (sign * suite.mean(number, result.column), -_mean_accuracy(suite, number)))
         cards.append(
             {
                 "name": name,
-                "value": f"{'≈ ' if result.estimate else ''}{result.form(result.value(documents[best]))}{unit}",
+                "value": f"{_mean_text(suite, best, result)}{unit}",
                 "estimated": result.estimate is not None,
-                "label": suite.label(best),
-                "anchor": anchors[best],
+                "label": suite.group_label(best),
+                "anchor": anchors[suite.groups[best].finished[0]],
             }
         )
     return cards
+
+
+def _mean_accuracy(suite: Suite, group: int) -> float:
+    return suite.mean(group, _ACCURACY.column)
+
+
+def _mean_text(suite: Suite, group: int, result: _Result) -> str:
+    form = result.form
+    if result is _ACCURACY and len(suite.groups[group].finished) > 1:
+        form = _two_decimals
+    text = notation.spread(suite.mean(group, result.column), suite.deviation(group, result.column), form)
+    return f"≈ {text}" if result.estimate else text
+
+
+def _two_decimals(share: float) -> str:
+    return notation.percent(share, 2)
+
+
+def _seeds(suite: Suite) -> Context | None:
+    """Return the table of means over runs that differ only in their seed; None when there are none."""
+    if not suite.has_seeds:
+        return None
+    columns = _columns(
+        *((column_title(name), "text") for name in suite.telling),
+        ("runs", "number"),
+        (_ACCURACY.title, "exact"),
+        ("standard error", "exact"),
+        ("lowest", "exact"),
+        ("highest", "exact"),
+        *((result.title, "estimate" if result.estimate else "exact") for result in _RESULTS[1:]),
+    )
+    rows = []
+    for number, group in enumerate(suite.groups):
+        runs, finished = len(group.indices), len(group.finished)
+        cells = [_cell(suite.setting(group.indices[0], name)) for name in suite.telling]
+        cells.append(_cell(f"{finished}" if finished == runs else f"{finished} of {runs}", "num"))
+        if not finished:
+            rows.append([*cells, _exact("failed"), *(_exact("") for _ in range(len(_RESULTS) + 2))])
+            continue
+        accuracies = [_accuracy(suite.documents[index]) for index in group.finished]
+        error = suite.deviation(number, _ACCURACY.column) / math.sqrt(finished)
+        cells += [
+            _exact(_mean_text(suite, number, _ACCURACY)),
+            _exact(_two_decimals(error) if finished > 1 else "-"),
+            _exact(notation.percent(min(accuracies))),
+            _exact(notation.percent(max(accuracies))),
+        ]
+        for result in _RESULTS[1:]:
+            text = _mean_text(suite, number, result)
+            cells.append(_cell(text, "num est" if result.estimate else "num"))
+        rows.append(cells)
+    note = (
+        "Mean ± sample deviation over the runs that differ only in training.seed. The standard error of the mean is "
+        "the deviation divided by the root of their number. In seeds.csv and results.json with all columns."
+    )
+    return {"title": "Over seeds", "columns": columns, "rows": rows, "note": note}
 
 
 def _models(suite: Suite) -> list[tuple[str, str, str]]:
@@ -414,6 +476,7 @@ def _page(suite: Suite, plots: Sequence[Plot]) -> Context:
         **_failures(suite, anchors),
         "cards": _cards(suite, anchors),
         "models": _models(suite),
+        "seeds": _seeds(suite),
         "plots": [
             {
                 "title": plot.title,

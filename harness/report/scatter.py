@@ -1,4 +1,4 @@
-"""Accuracy against what a training step costs: one point a run, the Pareto front marked."""
+"""Accuracy against what a training step costs: one point a run, or for runs that differ only in their seed one mean."""
 
 from __future__ import annotations
 
@@ -89,6 +89,8 @@ def tradeoff_plot(suite: Suite, tradeoff: Tradeoff) -> Plot:
             f"Test accuracy (exact) against {_kind(tradeoff)} {tradeoff.title}. "
             "Points in the same place stand side by side; runs on the Pareto front are outlined."
         )
+        if suite.has_seeds:
+            caption += " A point is the mean over seeds, its bar reaches one sample deviation to each side."
         hints = {point["mark"]: point["hint"] for point in points}
         name = f"accuracy-{tradeoff.title.replace(' ', '-').lower()}"
         return finish(figure, name, title, caption, hints)
@@ -106,27 +108,30 @@ def _model_lines(suite: Suite, tradeoff: Tradeoff) -> list[str]:
 
 def _points(suite: Suite, tradeoff: Tradeoff) -> list[dict[str, Any]]:
     points = []
-    for index, document in enumerate(suite.documents):
-        if document.status != "ok":
+    for number, group in enumerate(suite.groups):
+        if not group.finished:
             continue
-        row = suite.frame.iloc[index]
-        x, y = float(row[tradeoff.column]) * tradeoff.scale, float(row["accuracy_test"]) * 100
+        index = group.finished[0]
+        x, y = suite.mean(number, tradeoff.column) * tradeoff.scale, suite.mean(number, "accuracy_test") * 100
+        around = suite.deviation(number, "accuracy_test") * 100
         full = suite.setting(index, "update_policy") == "full"  # which has no use for a ratio
         ratio = "full" if full else suite.setting(index, "update_min_ratio")
         cost = f"{'≈ ' if tradeoff.estimated else ''}{notation.significant(x)} {tradeoff.unit}"
+        accuracy = f"{y:.1f} ± {around:.1f} %" if around else f"{y:.1f} %"
         points.append(
             {
                 "x": x,
                 "y": y,
+                "around": around,
                 "dataset": suite.setting(index, "dataset"),
                 "dtype": suite.setting(index, "dtype"),
                 "platform": suite.setting(index, "platform"),
                 "ratio": ratio,
                 "fill": palette.filling(_number(ratio)),
                 "front": index in suite.fronts[tradeoff.column],
-                "words": tuple(suite.setting(index, name) for name in suite.varying if name != "dataset"),
+                "words": tuple(suite.setting(index, name) for name in suite.telling if name != "dataset"),
                 "mark": f"mark{index}",
-                "hint": f"{suite.label(index)}: {y:.1f} %, {cost}",
+                "hint": f"{suite.group_label(number)}: {accuracy}, {cost}",
             }
         )
     return points
@@ -141,7 +146,8 @@ def _number(text: str) -> float | None:
 
 def _draw(axes: Axes, suite: Suite, tradeoff: Tradeoff, points: Sequence[dict[str, Any]]) -> None:
     xs, ys = np.array([point["x"] for point in points]), np.array([point["y"] for point in points])
-    _scale(axes, xs, ys)
+    around = np.array([point["around"] for point in points])
+    _scale(axes, xs, np.concatenate([ys - around, ys + around]))
     axes.set_ylabel("test accuracy [%]")
     unit = f"{tradeoff.title} [{tradeoff.unit}]"
     title = f"estimated {unit}" if tradeoff.estimated else f"{unit}, exact"
@@ -164,6 +170,11 @@ def _draw(axes: Axes, suite: Suite, tradeoff: Tradeoff, points: Sequence[dict[st
             "transform": transform,
             "clip_on": False,
         }
+        if point["around"]:
+            axes.plot(
+                [point["x"]] * 2, [point["y"] - point["around"], point["y"] + point["around"]], color=colour,
+                linewidth=1.2, transform=transform, clip_on=False, zorder=3,
+            )  # fmt: skip
         if point["front"]:
             axes.plot(
                 [point["x"]], [point["y"]], **common, color=palette.MUTED, markersize=_RING_PT, fillstyle="none",

@@ -53,9 +53,10 @@ def _cycle_plot(suite: Suite, name: str, title: str, *, by_layer: bool) -> Plot:
     panels: dict[str, list[_Bar]] = {}
     layers: dict[tuple[int, str], None] = {}
     phases: dict[str, None] = {}
-    for index, document in enumerate(suite.documents):
-        if document.counts is None or document.estimates is None or document.status != "ok":
-            continue
+    for index in suite.examples:
+        document = suite.documents[index]
+        assert document.counts is not None
+        assert document.estimates is not None
         parts: dict[str, float] = {}
         for part in document.counts.by_layer:
             layer = "no layer" if part.layer == NO_LAYER else notation.plain(part.layer_name or part.layer, 24)
@@ -71,7 +72,7 @@ def _cycle_plot(suite: Suite, name: str, title: str, *, by_layer: bool) -> Plot:
         colours = inside | {layer: palette.OTHER for number, layer in layers if number == NO_LAYER}
     else:
         colours = palette.parts(phases, palette.PHASES)
-    caption = "Estimated cycles of a mean training step; each platform has its own model and scale."
+    caption = f"Estimated cycles of a mean training step; each platform has its own model and scale.{_seeds(suite)}"
     drawn = [
         _Panel(
             f"{title}, {platform}" if len(panels) > 1 else title,
@@ -91,10 +92,9 @@ def arena_plot(suite: Suite) -> Plot:
     """
     bars: dict[tuple[str, tuple[tuple[str, int], ...], int], tuple[list[str], _Bar]] = {}
     categories: dict[str, None] = {}
-    for index, document in enumerate(suite.documents):
-        memory = document.memory
-        if memory is None or document.status != "ok":
-            continue
+    for index in suite.examples:
+        memory = suite.documents[index].memory
+        assert memory is not None
         sizes = {name: size for name, size in memory.arena_by_category.items() if size and name != _UNUSED}
         categories.update(dict.fromkeys(sizes))
         label = _label(suite, index, without="platform")
@@ -111,14 +111,20 @@ def arena_plot(suite: Suite) -> Plot:
     colours = palette.parts(categories, palette.CATEGORIES)
     if any(_UNUSED in bar.parts for bar in shown):
         colours |= {_UNUSED: palette.OTHER}
-    caption = "Arena at its fullest moment, exact. The tick is the lower bound that no placement can beat."
+    caption = (
+        f"Arena at its fullest moment, exact. The tick is the lower bound that no placement can beat.{_seeds(suite)}"
+    )
     title = "Arena by category"
     panel = _Panel(title, "arena [KiB], exact", "as planned; the tick is the lower bound", shown)
     return _stack([panel], colours, "arena-by-category", title, caption, lambda value: notation.kib(value * 1024))
 
 
+def _seeds(suite: Suite) -> str:
+    return " Of runs that differ only in their seed, the first." if suite.has_seeds else ""
+
+
 def _label(suite: Suite, index: int, without: str) -> str:
-    names = [name for name in suite.varying if name != without]
+    names = [name for name in suite.telling if name != without]
     return notation.plain(", ".join(suite.setting(index, name) for name in names) or suite.label(index), 34)
 
 

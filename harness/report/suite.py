@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.report import notation
 from harness.report.pareto import pareto_front
-from harness.result import Document, Estimate, result_frame
+from harness.result import SEED, Document, Estimate, result_frame, seed_frame, seed_groups
 from harness.result.frame import setting_columns
 
 _MAIN = (
@@ -37,6 +37,14 @@ _TITLES = {
     "asked_flash_budget_bytes": "flash budget",
     "asked_stack_bytes": "stack",
 }
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ only in their seed; `finished` are those that came to their end."""
+
+    indices: tuple[int, ...]
+    finished: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -80,9 +88,14 @@ class Suite:
         return tuple(document for document in self.documents if document.status == "ok")
 
     @cached_property
+    def failed_indices(self) -> tuple[int, ...]:
+        """Return the indices of the runs that failed."""
+        return tuple(index for index, document in enumerate(self.documents) if document.status == "failed")
+
+    @cached_property
     def failed(self) -> tuple[Document, ...]:
         """Return the runs that failed."""
-        return tuple(document for document in self.documents if document.status == "failed")
+        return tuple(self.documents[index] for index in self.failed_indices)
 
     @cached_property
     def settings(self) -> tuple[dict[str, str], ...]:
@@ -119,6 +132,48 @@ class Suite:
         shared = {name: self._values(name) for name in names}
         return {name: next(iter(values)) for name, values in shared.items() if len(values) == 1 and values != {"-"}}
 
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Return the runs put together that differ only in their seed, in order of appearance."""
+        return tuple(
+            Group(indices, tuple(index for index in indices if self.documents[index].status == "ok"))
+            for indices in seed_groups(self.documents)
+        )
+
+    @cached_property
+    def has_seeds(self) -> bool:
+        """Say whether some runs differ only in their seed."""
+        return any(len(group.indices) > 1 for group in self.groups)
+
+    @cached_property
+    def telling(self) -> tuple[str, ...]:
+        """Return the setting columns that tell the groups apart."""
+        return tuple(name for name in self.varying if name != SEED) if self.has_seeds else self.varying
+
+    @cached_property
+    def _means(self) -> pd.DataFrame:
+        return seed_frame(self.documents)
+
+    def mean(self, group: int, column: str) -> float:
+        """Return the mean of a result over the finished runs of a group; NaN when there are none."""
+        return float(self._means[column].to_numpy(dtype=float, na_value=np.nan)[group])
+
+    def deviation(self, group: int, column: str) -> float:
+        """Return the sample deviation of a result over the finished runs of a group; 0 when it does not vary."""
+        name = f"{column}_deviation"
+        deviation = self.mean(group, name) if name in self._means else np.nan
+        return 0.0 if np.isnan(deviation) else deviation
+
+    @cached_property
+    def examples(self) -> tuple[int, ...]:
+        """Return the index of the first finished run of each group: one for what hardly varies with the seed."""
+        return tuple(group.finished[0] for group in self.groups if group.finished)
+
+    def group_label(self, group: int) -> str:
+        """Return what tells a group from the others, or the label of its only run."""
+        first = self.groups[group].indices[0]
+        return ", ".join(self.setting(first, name) for name in self.telling) or self.label(first)
+
     def _values(self, column: str) -> set[str]:
         return {self.setting(index, column) for index in range(len(self.documents))}
 
@@ -133,18 +188,23 @@ class Suite:
 
     @cached_property
     def fronts(self) -> dict[str, frozenset[int]]:
-        """Return the indices of the runs on the Pareto front of each trade-off, found for each data set by itself."""
-        dataset = np.array([self.setting(index, "dataset") for index in range(len(self.documents))])
+        """Return the indices of the runs on the Pareto front of each trade-off, found for each data set by itself.
+
+        Runs that differ only in their seed are one point, their mean, and stand on a front together.
+        """
         if not self.ok:
             return {tradeoff.column: frozenset() for tradeoff in TRADEOFFS}
-        gains = self.frame["accuracy_test"].to_numpy(dtype=float, na_value=np.nan)
+        numbers = range(len(self.groups))
+        dataset = np.array([self.setting(group.indices[0], "dataset") for group in self.groups])
+        gains = np.array([self.mean(number, "accuracy_test") for number in numbers])
         fronts = {}
         for tradeoff in TRADEOFFS:
-            costs = self.frame[tradeoff.column].to_numpy(dtype=float, na_value=np.nan)
+            costs = np.array([self.mean(number, tradeoff.column) for number in numbers])
             members: set[int] = set()
             for name in self.datasets:
                 here = np.flatnonzero(dataset == name)
-                members.update(int(index) for index in here[pareto_front(costs[here], gains[here])])
+                for number in here[pareto_front(costs[here], gains[here])]:
+                    members.update(self.groups[number].finished)
             fronts[tradeoff.column] = frozenset(members)
         return fronts
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harness.report import notation
 from harness.report.suite import TRADEOFFS, Suite, column_title
-from harness.result import Document, Estimate
+from harness.result import Document
 
 _WIDEST = 100_000
 _LEGEND_WIDTH = 100
@@ -24,85 +24,83 @@ _LEGEND_WIDTH = 100
 class _Column:
     title: str
     kind: str
-    text: Callable[[Document], str]
+    text: Callable[[Suite, int], str]
+    """What stands in the row of a group with finished runs."""
     keep: int
     """Columns go from the lowest number on when the terminal is too narrow."""
 
 
-def _exact(title: str, keep: int, text: Callable[[Document], str]) -> _Column:
-    return _Column(title, "exact", text, keep)
+def _exact(title: str, keep: int, column: str, form: Callable[[float], str]) -> _Column:
+    return _Column(title, "exact", lambda suite, group: _spread(suite, group, column, form), keep)
+
+
+def _spread(suite: Suite, group: int, column: str, form: Callable[[float], str]) -> str:
+    return notation.spread(suite.mean(group, column), suite.deviation(group, column), form)
 
 
 def _estimate(
-    title: str, column: str, keep: int, form: Callable[[float, float, float], str] = notation.ranged
+    title: str,
+    column: str,
+    keep: int,
+    form: Callable[[float], str] = notation.significant,
+    ranged: Callable[[float, float, float], str] = notation.ranged,
 ) -> _Column:
-    def text(document: Document) -> str:
-        estimate: Estimate = getattr(document.estimates, column)
-        return f"≈ {form(estimate.value, estimate.low, estimate.high)}"
+    def text(suite: Suite, group: int) -> str:
+        if suite.deviation(group, column):
+            return f"≈ {_spread(suite, group, column, form)}"
+        return f"≈ {ranged(*(suite.mean(group, f'{column}{part}') for part in ('', '_low', '_high')))}"
 
     return _Column(title, "estimate", text, keep)
 
 
-def _accuracy(document: Document) -> str:
-    assert document.accuracy is not None
-    return notation.percent(document.accuracy.test)
+def _accuracy(suite: Suite, group: int) -> str:
+    several = len(suite.groups[group].finished) > 1
+    return _spread(suite, group, "accuracy_test", lambda share: notation.percent(share, 2 if several else 1))
 
 
-def _instructions(document: Document) -> str:
-    assert document.counts is not None
-    return notation.count(document.counts.instructions_per_step)
-
-
-def _ram(document: Document) -> str:
-    memory = document.memory
-    assert memory is not None
-    used = notation.kib(memory.ram_bytes)
-    if not memory.ram_budget_bytes:
-        return used
-    return f"{used} ({notation.percent(memory.ram_bytes / memory.ram_budget_bytes, 0)})"
-
-
-def _flash(document: Document) -> str:
-    assert document.memory is not None
-    return notation.kib(document.memory.flash_bytes)
-
-
-def _stack(document: Document) -> str:
-    assert document.memory is not None
-    return f"{notation.count(document.memory.stack_peak_bytes)} B"
+def _ram(suite: Suite, group: int) -> str:
+    used, budget = suite.mean(group, "ram_bytes"), suite.mean(group, "ram_budget_bytes")
+    text = notation.kib(used)
+    return f"{text} ({notation.percent(used / budget, 0)})" if budget else text
 
 
 _COLUMNS = (
-    _exact("accuracy", 9, _accuracy),
-    _exact("instr/step", 8, _instructions),
-    _estimate("cycles/step", "cycles_per_step", 3, notation.ranged_prefixed),
+    _Column("accuracy", "exact", _accuracy, 9),
+    _exact("instr/step", 8, "instructions_per_step", notation.count),
+    _estimate("cycles/step", "cycles_per_step", 3, notation.prefixed, notation.ranged_prefixed),
     _estimate("ms/step", "time_ms_per_step", 7),
     _estimate("mJ/step", "energy_mj_per_step", 5),
-    _exact("RAM (of budget)", 6, _ram),
-    _exact("flash", 2, _flash),
-    _exact("stack peak", 1, _stack),
+    _Column("RAM (of budget)", "exact", _ram, 6),
+    _exact("flash", 2, "flash_bytes", notation.kib),
+    _exact("stack peak", 1, "stack_peak_bytes", lambda size: f"{notation.count(size)} B"),
 )
 
 
 def _table(suite: Suite, columns: Sequence[_Column]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for name in suite.varying or ("run",):
+    for name in suite.telling or ("run",):
         table.add_column(Text(column_title(name), style="bold"), no_wrap=True, vertical="bottom")
+    if suite.has_seeds:
+        table.add_column(Text("seeds", style="bold"), justify="right", no_wrap=True, vertical="bottom")
     for column in columns:
         style = "italic" if column.kind == "estimate" else ""
         title = Text.assemble((column.title, "bold"), "\n", (column.kind, f"dim {style}"))
         table.add_column(title, justify="right", no_wrap=True, style=style)
     table.add_column(Text("front", style="bold"), no_wrap=True)
-    failures = 0
-    for index, document in enumerate(suite.documents):
-        names = [suite.setting(index, name) for name in suite.varying] or [suite.label(index)]
-        if document.status == "failed":
-            failures += 1
-            results = [f"failed [{failures}]", *("-" for _ in columns[1:])]
+    notes = {index: number for number, index in enumerate(suite.failed_indices, 1)}
+    for number, group in enumerate(suite.groups):
+        first = group.indices[0]
+        names = [suite.setting(first, name) for name in suite.telling] or [suite.group_label(number)]
+        failures = "".join(f"[{notes[index]}]" for index in group.indices if index in notes)
+        if suite.has_seeds:
+            of_all = f" of {len(group.indices)} {failures}" if failures else ""
+            names.append(f"{len(group.finished)}{of_all}")
+        if not group.finished:
+            results = [f"failed {failures}", *("-" for _ in columns[1:])]
             table.add_row(*(Text(text) for text in (*names, *results, "")), style="red")
             continue
-        marks = suite.marks(index)
-        results = [column.text(document) for column in columns]
+        marks = suite.marks(group.finished[0])
+        results = [column.text(suite, number) for column in columns]
         table.add_row(*(Text(text) for text in (*names, *results, marks)), style="bold green" if marks else "")
     return table
 
@@ -138,6 +136,13 @@ def _legend(suite: Suite, dropped: Sequence[_Column]) -> list[Text]:
                 + ", ".join(f"{one.title} ({one.letter})" for one in TRADEOFFS)
             ),
         ]
+    if suite.has_seeds:
+        lines.append(
+            Text(
+                "seeds: a row is the mean over runs that differ only in training.seed, ± their sample deviation; "
+                "each run by itself is in results.csv"
+            )
+        )
     if dropped:
         names = ", ".join(column.title for column in dropped)
         lines.append(Text(f"too narrow for: {names} (all in results.csv)"))

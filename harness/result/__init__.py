@@ -18,10 +18,12 @@ from harness.result.document import (
 )
 from harness.result.frame import estimated_columns, layer_frame, result_frame
 from harness.result.provenance import collect_provenance
+from harness.result.seeds import SEED, seed_frame, seed_groups
 from harness.result.store import read_results, write_results
 
 __all__ = [
     "NO_LAYER",
+    "SEED",
     "Accuracy",
     "Agreement",
     "Counts",
@@ -40,5 +42,7 @@ __all__ = [
     "layer_frame",
     "read_results",
     "result_frame",
+    "seed_frame",
+    "seed_groups",
     "write_results",
 ]

@@ -60,7 +60,8 @@ def _estimate(name: str, estimate: Estimate) -> Row:
     return {name: estimate.value} | {f"{name}_{part}": getattr(estimate, part) for part in _BESIDE}
 
 
-def _results(document: Document) -> Row:
+def result_values(document: Document) -> Row:
+    """Return what one run came to as flat columns: nothing of what a failed run did not get to."""
     row: Row = {}
     if accuracy := document.accuracy:
         row |= {
@@ -116,12 +117,12 @@ def _row(document: Document) -> Row:
         "status": document.status,
         "reason": document.reason,
     }
-    tail = _results(document) | _origin(document)
+    tail = result_values(document) | _origin(document)
     settings = {name: value for name, value in setting_columns(document.settings).items() if name not in head | tail}
     return head | settings | tail
 
 
-def _tidy(rows: Sequence[Row]) -> pd.DataFrame:
+def tidy(rows: Sequence[Row]) -> pd.DataFrame:
     """Return `rows` as a table with nullable types, so that an absent number does not turn its column into floats."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     data: dict[str, pd.Series[Any]] = {}
@@ -143,7 +144,7 @@ def _tidy(rows: Sequence[Row]) -> pd.DataFrame:
 
 def result_frame(documents: Iterable[Document]) -> pd.DataFrame:
     """Return one row a run, in the order of `documents`; a failed run has its reason and no results."""
-    return _tidy([_row(document) for document in documents])
+    return tidy([_row(document) for document in documents])
 
 
 def layer_frame(documents: Iterable[Document]) -> pd.DataFrame:
@@ -162,7 +163,7 @@ def layer_frame(documents: Iterable[Document]) -> pd.DataFrame:
             }
             for part in document.counts.by_layer
         ]
-    return _tidy(rows)
+    return tidy(rows)
 
 
 def estimated_columns(frame: pd.DataFrame) -> list[str]:

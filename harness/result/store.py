@@ -1,4 +1,7 @@
-"""The output folder of a suite: results.csv, layers.csv, results.json and, where pyarrow is there, results.parquet."""
+"""The output folder of a suite: results.csv, layers.csv, results.json.
+
+With them seeds.csv where runs differ only in their seed, and results.parquet where pyarrow is there.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,21 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from pydantic import ValidationError
 
 from harness.assets import write_atomically
 from harness.errors import InputError
 from harness.result.document import Document
-from harness.result.frame import layer_frame, result_frame
+from harness.result.frame import Row, layer_frame, result_frame
+from harness.result.seeds import has_seeds, seed_frame, seed_rows
 
 DOCUMENTS = "results.json"
 TABLE = "results.csv"
 LAYERS = "layers.csv"
+SEEDS = "seeds.csv"
 PARQUET = "results.parquet"
 
 
@@ -27,22 +34,36 @@ def write_results(folder: Path, documents: Sequence[Document]) -> list[Path]:
     Each file is replaced in one piece; results.json comes last, so what it describes is there when it is.
     """
     frame = result_frame(documents)
-    contents = {
-        TABLE: frame.to_csv(index=False, lineterminator="\n").encode(),
-        LAYERS: layer_frame(documents).to_csv(index=False, lineterminator="\n").encode(),
+    contents: dict[str, bytes | None] = {
+        TABLE: _csv(frame),
+        LAYERS: _csv(layer_frame(documents)),
+        SEEDS: None,
+        PARQUET: None,
     }
+    # Through JSON text, because only there pydantic writes the NaN of a diverged loss as a string.
+    body: dict[str, Any] = {"documents": [json.loads(document.model_dump_json()) for document in documents]}
+    if has_seeds(documents):
+        contents[SEEDS] = _csv(seed_frame(documents))
+        body["seeds"] = [_without_nan(row) for row in seed_rows(documents)]
     if importlib.util.find_spec("pyarrow"):
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
         contents[PARQUET] = buffer.getvalue()
-    else:
-        (folder / PARQUET).unlink(missing_ok=True)  # one of an earlier run would contradict the new table
-    # Through JSON text, because only there pydantic writes the NaN of a diverged loss as a string.
-    body = {"documents": [json.loads(document.model_dump_json()) for document in documents]}
     contents[DOCUMENTS] = (json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     for name, data in contents.items():
-        write_atomically(folder / name, data)
-    return [folder / name for name in contents]
+        if data is None:
+            (folder / name).unlink(missing_ok=True)  # one of an earlier run would contradict the new table
+        else:
+            write_atomically(folder / name, data)
+    return [folder / name for name, data in contents.items() if data is not None]
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _without_nan(row: Row) -> Row:
+    return {name: str(value) if value != value else value for name, value in row.items()}
 
 
 def read_results(path: Path) -> list[Document]:
