@@ -149,7 +149,7 @@ class Schedule(_Section):
     """How the learning rate changes from epoch to epoch."""
 
     name: ScheduleName = Field(
-        "constant",
+        "cosine",
         description="`constant`; `step`: times `factor` every `every` epochs; `cosine`: half a cosine from "
         "learning_rate to learning_rate times `factor` in the last epoch",
         examples=["cosine"],
@@ -176,10 +176,10 @@ class Quantization(_Section):
         0.1, gt=0, le=1, description="weight of the newest minimum and maximum in a tracked range", examples=[0.1]
     )
     rounding: Rounding = Field(
-        "nearest",
+        "stochastic",
         description="how an updated weight is rounded: `nearest`, or `stochastic` by a generator seeded with "
         "training.seed",
-        examples=["nearest"],
+        examples=["stochastic"],
     )
     weight_smoothing: float = Field(
         1.0,
