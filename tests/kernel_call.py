@@ -17,7 +17,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "min_ratio": 1.0, "max_ratio": 1.0, "momentum": 0.0, "range_smoothing": 0.0, "weight_smoothing": 1.0,
         "weight_slack": 0.0,
     },
-    "structures": {"velocity": 0, "bias_velocity": 0, "layers_behind": 0},
+    "structures": {"velocity": 0, "bias_velocity": 0, "layers_behind": 0, "directions": 0},
 }  # fmt: skip
 """Members that a test need not give, by struct."""
 

@@ -81,6 +81,7 @@ def structures(
         touched=parts["touched"].address,
         selected=0,
         ranking=0,
+        directions=call.array(np.zeros(3 * count, dtype=np.uint32)).address,
         selection=parts["selection"].address,
     )
     return params, parts
@@ -225,3 +226,25 @@ def test_tracked_ranges_follow_what_was_seen(machine, count, seed, smoothing):
         expected = copy.copy(followed)
         expected.follow(F(smoothing))
         assert seen.value == call.quant(expected).value
+
+
+@given(shape=st.tuples(st.integers(1, 12), st.integers(8, 40)), seed=seeds, rate=st.sampled_from([1e-3, 0.01, 0.1]))
+@bounded(EXAMPLES)
+def test_sixteen_bits_of_gradient_are_enough_for_the_weights_that_plain_arithmetic_gives(shape, seed, rate):
+    generator = np.random.default_rng(seed)
+    weights, before = generator.integers(0, 256, shape, dtype=np.uint8), Quant.covering(-0.4, 0.6)
+    weights[0, :2] = 0, 255
+    size, mean = 10 ** generator.uniform(2, 7.5), generator.uniform(-10, 10)
+    gradient = (size * (generator.normal(size=shape) + mean)).astype(np.int32)
+    touched = generator.random(shape[0]) < 0.7
+
+    exact = gradient.astype(np.float64)
+    standardized = (exact - exact.mean(axis=1, keepdims=True)) / exact.std(axis=1, keepdims=True)
+    wanted = before.real(weights) - np.where(touched[:, None], rate * standardized, 0)
+    seen, after, _ = update_weights(
+        weights, before, gradient, np.zeros(shape), touched, Descent(F(rate)), F(1), 1, Generator(SEED)
+    )
+    np.testing.assert_allclose([after.low, after.high], [min(wanted.min(), 0), max(wanted.max(), 0)], atol=1e-4)
+    off = np.abs(seen.astype(int) - after.quantized(wanted.astype(np.float32)))
+    assert off.max() <= 1
+    assert np.count_nonzero(off) <= 2 + 0.04 * off.size

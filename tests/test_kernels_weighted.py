@@ -315,11 +315,9 @@ def test_a_parameter_that_a_test_forgets_is_named():
         call_on("host").struct("dense", features=1)
 
 
-def test_the_size_of_a_quantization_is_what_the_plan_reserves():
+def test_the_sizes_of_structs_are_what_the_plan_reserves():
     for name in ("host", "rp2040"):
         layouts = call_on(name).machine.layouts
-        assert (layouts.size("quant"), layouts.size("selection")) == (
-            ELEMENT_BYTES["quant"],
-            ELEMENT_BYTES["selection"],
-        )
+        for struct in ("quant", "selection", "shared", "direction"):
+            assert layouts.size(struct) == ELEMENT_BYTES[struct]
         assert layouts.pack("quant", vars(Quant(F(0.5), 3))) == Quant(F(0.5), 3).pack()

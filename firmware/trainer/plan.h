@@ -30,6 +30,14 @@ struct selection {
     float bias_scale; /* what one unit of the int32 bias is worth; 0 for float32 */
 };
 
+/* Where the standardized update takes the weights of one structure. */
+struct direction {
+    float rate;     /* steps of 2^-16 for one unit of the gradient, shifted to 16 bits; 0: the weights stay */
+    float mean;     /* of that gradient */
+    uint16_t shift; /* bits that the gradient has too many */
+    uint16_t spare; /* or too few */
+};
+
 /* The trained parameters of a layer, cut into structures: filters of a convolution, rows of a dense layer. */
 struct structures {
     uint32_t count;
@@ -48,6 +56,7 @@ struct structures {
     uint16_t *selected;         /* [count], the chosen ones in ascending order */
     uint32_t *ranking;          /* [2 * count], scratch of the selection */
     struct selection *selection;
+    struct direction *directions; /* [count], scratch of the update; NULL for float32 */
 };
 
 /* What all layers share and what survives a step. */

@@ -7,6 +7,7 @@
 #include "numeric/affine.h"
 #include "numeric/random.h"
 #include "trainer/request.h"
+#include "trainer/standardized_u8.h"
 
 /* How the weights of one structure move: by rate * (gradient - mean), or by rate * velocity. */
 struct descent {
@@ -20,21 +21,6 @@ static float standardizing_rate(float squares, uint32_t elements, float learning
 {
     const float deviation = sqrtf(squares / (float)elements);
     return deviation > 0.0f ? learning_rate / deviation : 0.0f;
-}
-
-static struct descent standardized_i32(const int32_t *gradient, uint32_t elements, float learning_rate)
-{
-    int64_t sum = 0;
-    for (uint32_t i = 0; i < elements; i++) {
-        sum += gradient[i];
-    }
-    const float mean = (float)sum / (float)elements;
-    float squares = 0.0f;
-    for (uint32_t i = 0; i < elements; i++) {
-        const float distance = (float)gradient[i] - mean;
-        squares += distance * distance;
-    }
-    return (struct descent){.rate = standardizing_rate(squares, elements, learning_rate), .mean = mean};
 }
 
 static struct descent standardized_f32(const float *gradient, uint32_t elements, float learning_rate)
@@ -68,16 +54,6 @@ static struct descent with_momentum(const struct step *step, float gradient_unit
     };
 }
 
-static struct descent descent_of(const struct structures *structures, const struct step *step, uint32_t o,
-                                 const struct quant *weights)
-{
-    if (step->optimizer == OPTIMIZER_STANDARDIZED) {
-        const int32_t *gradient = (const int32_t *)structures->gradient + o * structures->elements;
-        return standardized_i32(gradient, structures->elements, step->learning_rate);
-    }
-    return with_momentum(step, structures->input->scale * structures->output_error.quant->scale, weights->scale);
-}
-
 static float descended(float weight, float gradient, const float *velocity, struct descent descent)
 {
     return weight - descent.rate * (velocity ? next_velocity(*velocity, gradient, descent) : gradient - descent.mean);
@@ -88,51 +64,58 @@ static const float *velocity_at(const struct structures *structures, uint32_t in
     return structures->velocity ? structures->velocity + index : NULL;
 }
 
+static struct descent momentum_u8(const struct structures *structures, const struct step *step, float weight_scale)
+{
+    return with_momentum(step, structures->input->scale * structures->output_error.quant->scale, weight_scale);
+}
+
 struct extremes {
     float low;
     float high;
 };
 
-static struct extremes extremes_after_descent(const struct structures *structures, const struct step *step, uint32_t o)
+static void extremes_hold(struct extremes *extremes, float value)
 {
-    const uint32_t first = o * structures->elements;
+    extremes->low = value < extremes->low ? value : extremes->low;
+    extremes->high = value > extremes->high ? value : extremes->high;
+}
+
+static void foresee_with_momentum(const struct structures *structures, const struct step *step, uint32_t o,
+                                  struct extremes *extremes)
+{
     const struct quant *quant = structures->weights.quant;
     const uint8_t *weights = structures->weights.data;
     const int32_t *gradient = structures->gradient;
-    const struct descent descent = descent_of(structures, step, o, quant);
-    struct extremes extremes;
-    for (uint32_t i = first; i < first + structures->elements; i++) {
-        const float value =
-            descended(dequantize(weights[i], quant), (float)gradient[i], velocity_at(structures, i), descent);
-        extremes.low = i == first || value < extremes.low ? value : extremes.low;
-        extremes.high = i == first || value > extremes.high ? value : extremes.high;
+    const struct descent descent = momentum_u8(structures, step, quant->scale);
+    for (uint32_t i = o * structures->elements; i < (o + 1) * structures->elements; i++) {
+        extremes_hold(extremes,
+                      descended(dequantize(weights[i], quant), (float)gradient[i], structures->velocity + i, descent));
     }
-    return extremes;
-}
-
-static struct extremes extremes_now(const struct structures *structures, uint32_t o)
-{
-    const uint8_t *weights = (const uint8_t *)structures->weights.data + o * structures->elements;
-    const struct quant *quant = structures->weights.quant;
-    uint8_t lowest = weights[0];
-    uint8_t highest = weights[0];
-    for (uint32_t i = 1; i < structures->elements; i++) {
-        lowest = weights[i] < lowest ? weights[i] : lowest;
-        highest = weights[i] > highest ? weights[i] : highest;
-    }
-    return (struct extremes){dequantize(lowest, quant), dequantize(highest, quant)};
 }
 
 /* The range that the weights of all structures will need after the update. */
 static struct extremes range_needed(const struct structures *structures, const struct step *step)
 {
+    const float unit = structures->weights.quant->scale / 65536.0f;
     struct extremes range = {0.0f, 0.0f};
+    struct span span = {0, 0};
     for (uint32_t o = 0; o < structures->count; o++) {
-        const struct extremes extremes =
-            structures->touched[o] ? extremes_after_descent(structures, step, o) : extremes_now(structures, o);
-        range.low = extremes.low < range.low ? extremes.low : range.low;
-        range.high = extremes.high > range.high ? extremes.high : range.high;
+        if (!structures->touched[o]) {
+            continue;
+        }
+        if (step->optimizer == OPTIMIZER_STANDARDIZED) {
+            standardized_u8_foresee(structures, step, o, &span);
+        } else {
+            foresee_with_momentum(structures, step, o, &range);
+        }
     }
+    for (uint32_t o = 0; o < structures->count; o++) {
+        if (!structures->touched[o]) {
+            span_widen(&span, structures, o);
+        }
+    }
+    extremes_hold(&range, (float)span.low * unit);
+    extremes_hold(&range, (float)span.high * unit);
     return range;
 }
 
@@ -147,6 +130,15 @@ static float followed(float bound, float needed, float smoothing)
     return smoothing == 1.0f ? needed : bound + smoothing * (needed - bound);
 }
 
+/* A range shrinks to no less than a sixteenth at once, so that old steps stay small numbers of new ones. */
+static void follow_range(struct quant *quant, struct extremes needed, float smoothing)
+{
+    const float least_width = (quant->high - quant->low) * (1.0f / 16.0f);
+    const float low = followed(quant->low, needed.low, smoothing);
+    const float high = followed(quant->high, needed.high, smoothing);
+    quant_set_range(quant, low, high - low < least_width ? low + least_width : high);
+}
+
 static uint8_t write_back(float weight, float inverse_scale, const struct quant *quant, const struct step *step)
 {
     const bool stochastic = step->rounding == ROUNDING_STOCHASTIC;
@@ -154,24 +146,21 @@ static uint8_t write_back(float weight, float inverse_scale, const struct quant 
     return quantize_from(weight, inverse_scale, quant->zero_point, offset);
 }
 
-static void descend_structure_u8(const struct structures *structures, const struct step *step, uint32_t o,
-                                 const struct quant *before)
+static void move_with_momentum(const struct structures *structures, const struct step *step, uint32_t o,
+                               const struct quant *before)
 {
-    const uint32_t first = o * structures->elements;
     const struct quant *after = structures->weights.quant;
     const float inverse_scale = 1.0f / after->scale;
-    const struct descent descent = descent_of(structures, step, o, before);
+    const struct descent descent = momentum_u8(structures, step, before->scale);
     uint8_t *weights = structures->weights.data;
     int32_t *gradient = structures->gradient;
-    for (uint32_t i = first; i < first + structures->elements; i++) {
-        const float *velocity = velocity_at(structures, i);
+    for (uint32_t i = o * structures->elements; i < (o + 1) * structures->elements; i++) {
+        float *velocity = structures->velocity + i;
         const float value = descended(dequantize(weights[i], before), (float)gradient[i], velocity, descent);
-        if (velocity) {
-            structures->velocity[i] = next_velocity(*velocity, (float)gradient[i], descent);
-        }
+        *velocity = next_velocity(*velocity, (float)gradient[i], descent);
         weights[i] = write_back(value, inverse_scale, after, step);
+        gradient[i] = 0;
     }
-    memset(gradient + first, 0, structures->elements * sizeof *gradient);
 }
 
 /* What the bias of structure `o` moves by; `factor` turns the sum over the minibatch into a step without momentum. */
@@ -185,15 +174,17 @@ static float bias_change(const struct structures *structures, const struct step 
     return factor * (float)step->batch_size * structures->bias_velocity[o];
 }
 
-static void descend_bias_u8(const struct structures *structures, const struct step *step, uint32_t o)
+static float bias_factor(const struct structures *structures, const struct step *step)
+{
+    const float unit = structures->selection->bias_scale;
+    const float factor = step->learning_rate * structures->output_error.quant->scale / ((float)step->batch_size * unit);
+    return step->optimizer == OPTIMIZER_MOMENTUM ? factor * (unit * unit) : factor;
+}
+
+static void descend_bias_u8(const struct structures *structures, const struct step *step, uint32_t o, float factor)
 {
     int32_t *bias = structures->bias.data;
     int32_t *gradient = structures->bias_gradient;
-    const float unit = structures->selection->bias_scale;
-    float factor = step->learning_rate * structures->output_error.quant->scale / ((float)step->batch_size * unit);
-    if (step->optimizer == OPTIMIZER_MOMENTUM) {
-        factor *= unit * unit;
-    }
     bias[o] = round_to_bias((float)bias[o] - bias_change(structures, step, o, (float)gradient[o], factor));
     gradient[o] = 0;
 }
@@ -201,28 +192,26 @@ static void descend_bias_u8(const struct structures *structures, const struct st
 void update_structures_u8(const void *params, struct step *step)
 {
     const struct structures *structures = params;
-    const uint32_t elements = structures->elements;
     struct quant *quant = structures->weights.quant;
     const struct quant before = *quant;
     const struct extremes needed = range_needed(structures, step);
-    const bool same_range = range_still_fits(quant, needed, step->weight_slack);
-    if (!same_range) {
-        quant_set_range(quant, followed(quant->low, needed.low, step->weight_smoothing),
-                        followed(quant->high, needed.high, step->weight_smoothing));
+    const float factor = bias_factor(structures, step);
+    if (!range_still_fits(quant, needed, step->weight_slack)) {
+        follow_range(quant, needed, step->weight_smoothing);
     }
-    const float inverse_scale = 1.0f / quant->scale;
 
     for (uint32_t o = 0; o < structures->count; o++) {
-        if (structures->touched[o]) {
-            descend_structure_u8(structures, step, o, &before);
-            descend_bias_u8(structures, step, o);
-            structures->touched[o] = 0;
-        } else if (!same_range) {
-            uint8_t *weights = (uint8_t *)structures->weights.data + o * elements;
-            for (uint32_t i = 0; i < elements; i++) {
-                weights[i] = write_back(dequantize(weights[i], &before), inverse_scale, quant, step);
-            }
+        if (!structures->touched[o]) {
+            requantize_weights(structures, step, o, &before);
+            continue;
         }
+        if (step->optimizer == OPTIMIZER_STANDARDIZED) {
+            standardized_u8_move(structures, step, o, &before);
+        } else {
+            move_with_momentum(structures, step, o, &before);
+        }
+        descend_bias_u8(structures, step, o, factor);
+        structures->touched[o] = 0;
     }
 }
 

@@ -128,6 +128,7 @@ class _PlanSource:
                 f"    .selected = {self.address(structures.selected, 'uint16_t')},",
                 f"    .ranking = {self.address(structures.ranking, 'uint32_t')},",
                 f"    .selection = {self.address(structures.selection, 'struct selection')},",
+                f"    .directions = {self.address(structures.directions, 'struct direction')},",
                 "};",
             ]
         )

@@ -13,7 +13,7 @@ from harness.plan.tensor import CATEGORIES, Tensor
 
 @dataclass(frozen=True)
 class Structures:
-    """The trained parameters of one layer; all tensors lie in the state but `selected` and `ranking`."""
+    """The trained parameters of one layer; what lies in the state, and what a step needs besides."""
 
     layer: int
     count: int
@@ -32,6 +32,7 @@ class Structures:
     selected: Tensor
     ranking: Tensor
     selection: Tensor
+    directions: Tensor | None
 
 
 @dataclass

@@ -272,7 +272,8 @@ class _Planner:
         assert planned.bias is not None
         assert error is not None
         count, layer = node.structures, node.layer
-        gradient_type: ElementType = "int32" if node.dtype == "uint8" else "float32"
+        quantized = node.dtype == "uint8"
+        gradient_type: ElementType = "int32" if quantized else "float32"
         suffix = _suffix(node.dtype)
         structures = planned.structures = Structures(
             layer=layer,
@@ -292,6 +293,7 @@ class _Planner:
             selected=self._tensor(f"selected{layer}", "uint16", count, "selection"),
             ranking=self._tensor(f"ranking{layer}", "uint32", 2 * count, "scratch"),
             selection=self._tensor(f"selection{layer}", "selection", 1, "selection", "state"),
+            directions=self._tensor(f"directions{layer}", "direction", count, "scratch") if quantized else None,
         )
         self.planned_structures += 1
         select = Operation(
@@ -319,24 +321,23 @@ class _Planner:
     # The plan -------------------------------------------------------------------------------------------------------
 
     def _update(self, nodes: list[PlannedNode]) -> list[Operation]:
-        def operation(kernel: str, layer: int, params: str) -> Operation:
-            return Operation(kernel, "update", layer, params)
-
-        trained = [planned for planned in nodes if planned.structures]
+        trained = [planned.structures for planned in nodes if planned.structures]
         operations = [
-            operation(
-                f"update_structures_{_suffix(planned.node.dtype)}",
-                planned.node.layer,
-                f"structures{planned.node.layer}",
+            Operation(
+                f"update_structures_{'u8' if structures.directions else 'f32'}",
+                "update",
+                structures.layer,
+                f"structures{structures.layer}",
+                scratch=_present(structures.directions),
             )
-            for planned in trained
+            for structures in trained
         ]
         if self.tracked:
-            operations.append(operation("update_ranges", NO_LAYER, "tracked_ranges"))
+            operations.append(Operation("update_ranges", "update", NO_LAYER, "tracked_ranges"))
         operations += [
-            operation("update_bias_unit", planned.node.layer, f"structures{planned.node.layer}")
-            for planned in trained
-            if planned.node.dtype == "uint8"
+            Operation("update_bias_unit", "update", structures.layer, f"structures{structures.layer}")
+            for structures in trained
+            if structures.directions
         ]
         return operations
 

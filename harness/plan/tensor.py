@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ElementType = Literal["uint8", "int32", "uint16", "uint32", "float32", "quant", "selection", "shared"]
+ElementType = Literal["uint8", "int32", "uint16", "uint32", "float32", "quant", "selection", "shared", "direction"]
 
 ELEMENT_BYTES: dict[ElementType, int] = {
     "uint8": 1,
@@ -16,6 +16,7 @@ ELEMENT_BYTES: dict[ElementType, int] = {
     "quant": 28,  # struct quant in firmware/trainer/plan.h
     "selection": 12,  # struct selection, likewise
     "shared": 8,  # struct shared, likewise
+    "direction": 12,  # struct direction, likewise
 }
 
 CATEGORIES = ("weights", "gradients", "optimizer", "activations", "errors", "quantization", "selection", "scratch")
