@@ -69,17 +69,22 @@ def taken_in(trace: Trace, platform: Platform, path: AccessPath) -> Floats:
 def assumed_misses(trace: Trace, listing: Listing, platform: Platform, path: AccessPath) -> Misses:
     """Return what `path` misses when nobody looked, from what the trace knows of code and literals.
 
-    Lines of code that were executed are filled once at least: that is the low end. When all code that was executed fits
-    the cache, it is also the estimate. When only the code of a phase and layer (a context) fits, its lines are filled
-    each time it begins. When not even that fits, `miss_share` of the lines entered miss as well. The high end takes the
-    lines of a context at each begin and, unless all code fits, the high `miss_share`. Loads relative to the program
-    counter are known to come from flash; of those through another register, `load_share` do.
+    Fetches: which lines of code were executed, and so which of them share a set of the cache, is known; when, is not. A
+    line is filled once at least: that is the low end. In a set that holds all its lines nothing else happens. Elsewhere
+    a line is taken to be filled again when its phase and layer (its context) begins, with the probability that one of
+    its set's lines is out: 1 - ways / lines. Where the lines of one context alone are more than the set holds,
+    `miss_share` of the lines entered miss as well. At the high end every begin of a context fills all lines of such
+    sets and the high `miss_share` holds; of a cache that loads share with fetches, every set is such a set.
+
+    Loads: those relative to the program counter are known to come from flash; of those through another register,
+    `load_share` do. `miss_share` of them miss.
     """
     cache = platform.memory_system.cache_of(path)
     region = _region(platform, path)
     if path.access == "fetch":
         line_bytes = cache.line_bytes if cache else path.width_bytes
-        return _missed_fetches(trace, listing, region, cache, line_bytes, path.miss_share)
+        others = [other for other in platform.memory_system.paths if other.cache == path.cache and other is not path]
+        return _missed_fetches(trace, listing, region, cache, line_bytes, path.miss_share, bool(others))
     loads = _loads(trace, listing, region, path.load_share)
     if cache is None:
         return loads
@@ -96,35 +101,39 @@ def _inside(addresses: npt.NDArray[np.uint32], region: Memory) -> npt.NDArray[np
 
 
 def _missed_fetches(
-    trace: Trace, listing: Listing, region: Memory, cache: Cache | None, line_bytes: int, share: Spread
+    trace: Trace, listing: Listing, region: Memory, cache: Cache | None, line_bytes: int, share: Spread, shared: bool
 ) -> Misses:
     entered, lines = _lines_entered(trace, listing, region, line_bytes)
     if cache is None:
         return Misses(entered, entered, entered)
-    used = trace.executions > 0
+    sets = cache.lines // cache.ways
+    executed = trace.executions > 0
+    everywhere = _lines_of_each_set(lines[lines >= 0], sets)
+    contested = lines >= 0
+    contested &= everywhere[lines % sets] > cache.ways
+    out = np.where(contested, 1.0 - cache.ways / np.maximum(everywhere[lines % sets], 1), 0.0)
     begins = _begins(trace, listing)
-    known = np.zeros_like(entered)
-    filled_once = np.zeros_like(entered)
-    filled_each_time = np.zeros_like(entered)
+    low, value, high = (np.zeros_like(entered) for _ in range(3))
     met: set[int] = set()
-    sizes = []
     for context in range(entered.shape[1]):
-        rows = np.flatnonzero(used[:, context] & (lines >= 0))
+        rows = np.flatnonzero(executed[:, context] & (lines >= 0))
         own, first = np.unique(lines[rows], return_index=True)
-        sizes.append(len(own))
-        fresh = [row for line, row in zip(own.tolist(), rows[first].tolist(), strict=True) if line not in met]
+        at = rows[first]
+        fresh = [row for line, row in zip(own.tolist(), at.tolist(), strict=True) if line not in met]
         met.update(own.tolist())
-        filled_once[fresh, context] = 1
-        known[rows[first], context] = 1
-        filled_each_time[:, context] = known[:, context] * begins[context]
-    fits = np.array(sizes) <= cache.lines
-    all_fit = len(met) <= cache.lines
-    estimate = filled_once if all_fit else filled_each_time + entered * np.where(fits, 0.0, share.value)
-    worst = filled_each_time + entered * (0.0 if all_fit else share.high)
-    # A line cannot be filled more often than it was entered; the first fill of all is certain.
-    value = np.maximum(filled_once, np.minimum(estimate, np.maximum(entered, filled_once)))
-    high = np.maximum(value, np.minimum(worst, np.maximum(entered, filled_once)))
-    return Misses(np.minimum(filled_once, value), value, high)
+        low[fresh, context] = 1
+        value[at, context] = np.maximum(low[at, context], begins[context] * out[at])
+        high[at, context] = np.maximum(low[at, context], begins[context] * (contested[at] | shared))
+        crowded = _lines_of_each_set(own, sets)[lines[rows] % sets] > cache.ways
+        value[rows, context] += entered[rows, context] * share.value * crowded
+        high[rows, context] += entered[rows, context] * share.high * (crowded | shared)
+    # A line cannot be filled more often than it was entered; its first fill is certain.
+    most = np.maximum(entered, low)
+    return Misses(low, np.minimum(value, most), np.minimum(np.maximum(value, high), most))
+
+
+def _lines_of_each_set(lines: npt.NDArray[np.int64], sets: int) -> npt.NDArray[np.int64]:
+    return np.bincount(np.unique(lines) % sets, minlength=sets)
 
 
 def _lines_entered(
