@@ -190,5 +190,5 @@ def test_an_interrupt_ends_everything_within_seconds(
     assert not [child for child in started if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     left = {path.name for path in (tmp_path / "tmp").iterdir()}
     assert not [name for name in left if name.startswith("harness-")]
-    assert not list(tmp_path.glob("cache/builds/.building-*"))
+    assert not list(tmp_path.glob("cache/builds/.done-*"))
     assert not (tmp_path / "out" / "results.json").exists()

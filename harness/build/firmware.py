@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -10,6 +11,8 @@ import subprocess
 import tempfile
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +29,8 @@ _INSTALL = {
 }
 _OVERFLOW = re.compile(r"region `(RAM|FLASH)' overflowed by (\d+) bytes")
 _SHOWN_LINES = 30
+_PLAN = "plan"
+_CONFIGURED = "configured"
 
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -97,7 +102,7 @@ def build_firmware(preset: str, files: dict[str, str], optimization: str = "-O2"
     folder = cache_dir() / "builds" / f"{preset}-{key}"
     with _locks[key]:
         if not folder.is_dir():
-            _build(preset, files, optimization, folder)
+            _build(preset, files, optimization, version, folder)
     notes = json.loads((folder / "build.json").read_text())
     return Build(
         executable=folder / ("firmware.elf" if cross else "twin"),
@@ -108,37 +113,57 @@ def build_firmware(preset: str, files: dict[str, str], optimization: str = "-O2"
     )
 
 
-def _build(preset: str, files: dict[str, str], optimization: str, folder: Path) -> None:
+def _build(preset: str, files: dict[str, str], optimization: str, version: str, folder: Path) -> None:
+    """Build into `folder`, in one piece. What does not depend on `files` is compiled once, for all builds to link."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as temporary:
-        work = Path(temporary)
-        plan, tree, done = work / "plan", work / "tree", work / "done"
-        plan.mkdir()
-        done.mkdir()
+    source = asset_dir("firmware").resolve()
+    # CMake notes absolute paths in its tree, so a tree serves only where it was made.
+    parts = [_sources_hash(), preset, version, optimization, str(source), str(folder.parent.resolve())]
+    tree = folder.parent / f"objects-{preset}-{content_hash([part.encode() for part in parts])}"
+    with _locked(tree.with_suffix(".lock")), tempfile.TemporaryDirectory(prefix=".done-", dir=folder.parent) as done:
+        if not (tree / _CONFIGURED).exists():
+            _configure(preset, optimization, source, tree)
         for name, text in files.items():
-            (plan / name).write_text(text)
-        source = asset_dir("firmware")
-        _run(
-            [
-                "cmake",
-                "--preset",
-                preset,
-                "-S",
-                str(source),
-                "-B",
-                str(tree),
-                f"-DHARNESS_PLAN_DIR={plan}",
-                f"-DHARNESS_OPTIMIZATION={optimization}",
-            ],
-            "configuring the firmware",
-        )
+            (tree / _PLAN / name).write_text(text)
         _run(["cmake", "--build", str(tree)], "building the firmware")
-        shutil.copy2(tree / "firmware", done / ("twin" if preset.startswith("host") else "firmware.elf"))
-        shutil.copy2(tree / "firmware.map", done)
-        shutil.copy2(plan / "plan.c", done)
-        (done / "build.json").write_text(json.dumps({"flags": _compile_flags(tree)}))
+        result = Path(done) / "build"
+        result.mkdir()
+        shutil.copy2(tree / "firmware", result / ("twin" if preset.startswith("host") else "firmware.elf"))
+        shutil.copy2(tree / "firmware.map", result)
+        shutil.copy2(tree / _PLAN / "plan.c", result)
+        (result / "build.json").write_text(json.dumps({"flags": _compile_flags(tree)}))
         try:
-            os.rename(done, folder)  # noqa: PTH104 - a folder that is there already must not be replaced
+            os.rename(result, folder)  # noqa: PTH104 - a folder that is there already must not be replaced
         except OSError:
             if not folder.is_dir():
                 raise
+
+
+def _configure(preset: str, optimization: str, source: Path, tree: Path) -> None:
+    shutil.rmtree(tree, ignore_errors=True)
+    plan = tree / _PLAN
+    plan.mkdir(parents=True)
+    (plan / "plan.c").touch()
+    _run(
+        [
+            "cmake",
+            "--preset",
+            preset,
+            "-S",
+            str(source),
+            "-B",
+            str(tree),
+            f"-DHARNESS_PLAN_DIR={plan}",
+            f"-DHARNESS_OPTIMIZATION={optimization}",
+        ],
+        "configuring the firmware",
+    )
+    (tree / _CONFIGURED).touch()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` against other threads and processes."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
