@@ -38,14 +38,15 @@ enum {
     STOP_INTERRUPT,
     STOP_FPU_OFF,
     STOP_TIMEOUT,
-    STOP_NO_THUMB
+    STOP_NO_THUMB,
+    STOP_REGION
 };
 
 /* Marks of a halfword, kept equal to class Mark in native.py; all but CODE stand on the first one of an instruction. */
 enum { MARK_CODE = 1, MARK_IT = 2, MARK_STACK = 4, MARK_ALIGNED = 8, MARK_FPU = 16, MARK_JUMP = 32 };
 enum { MARKS_OF_THE_CODE_HOOK = MARK_IT | MARK_STACK | MARK_ALIGNED | MARK_JUMP };
 
-enum { FLAG_MARKER = 1u << 30, FLAG_HOT = 1u << 31, FIRST_LIMIT = 256 };
+enum { FLAG_WATCHED = 1u << 30, FLAG_HOT = 1u << 31, FIRST_LIMIT = 256 };
 
 enum { REGISTER_R0 = 66, REGISTER_SP = 12, REGISTER_LR = 10 }; /* UC_ARM_REG_... */
 enum { REGISTERS = 16, SP = 13, LR = 14, PC = 15 };
@@ -93,8 +94,11 @@ struct counter {
     uint16_t *context_of;      /* PHASES_MAX * LAYERS_MAX: context + 1 */
     uint64_t *bounds;          /* begin and end of the code hook, NULL if they cannot be narrowed */
     uint32_t halfwords, phase_count, load_phase;
-    uint32_t marker; /* address of the marker function, 1 (no address) for none */
-    uint32_t stack_limit, stack_top, reserved;
+    uint32_t marker;       /* address of the marker function, 1 (no address) for none */
+    uint32_t region_begin; /* where the region begins that is told apart, 1 for none; see on_region */
+    uint32_t region_end;   /* where it ends, 1 for the return of the function that begins there */
+    uint32_t region_call;  /* the entry that counts, from 1; 0 for all */
+    uint32_t stack_limit, stack_top;
     uint32_t fpu_enabled;
     int (*start_emulation)(uc_engine *, uint64_t begin, uint64_t until, uint64_t timeout, size_t count);
     int (*stop_emulation)(uc_engine *);
@@ -110,6 +114,7 @@ struct counter {
     uint32_t loop_pc, loop_size; /* the previous block if entering it again needs nothing but counting, else NONE */
     uint64_t bytes, steps;
     int64_t last_progress_ns;
+    uint32_t region_calls, in_region, region_return, region_sp;
     volatile uint32_t stop; /* the engine writes STOP_TIMEOUT from another thread */
     uint32_t stop_pc, stop_address, stop_detail;
 };
@@ -232,6 +237,19 @@ RARE static void on_marker(struct counter *c, uc_engine *uc, uint32_t pc)
     }
 }
 
+/* The phases of a run that tells one region apart, kept equal to REGION_PHASES in trace.py. */
+enum { PHASE_OUTSIDE, PHASE_REGION };
+
+static void enter_region_phase(struct counter *c, uc_engine *uc, uint32_t pc, uint32_t phase)
+{
+    c->in_region = phase == PHASE_REGION;
+    if (enter_context(c, phase, -1)) {
+        note_stack(c, uc, pc);
+    } else {
+        stop(c, uc, STOP_CONTEXTS, pc, phase, 0);
+    }
+}
+
 /* Returns the index of the halfword at `pc`, or UINT32_MAX when it lies outside all ranges. */
 static uint32_t index_of(const struct counter *c, uint32_t pc)
 {
@@ -243,6 +261,36 @@ static uint32_t index_of(const struct counter *c, uint32_t pc)
         }
     }
     return UINT32_MAX;
+}
+
+static void watch(struct counter *c, uint32_t pc)
+{
+    uint32_t index = index_of(c, pc);
+    for (uint32_t slot = index == UINT32_MAX ? 0 : c->slot_of[index]; slot != 0; slot = c->slots[slot].next) {
+        c->slots[slot].key |= FLAG_WATCHED;
+    }
+}
+
+/* A region that ends with a return ends where the link register pointed when it began, with the stack as it was. */
+RARE static void on_region(struct counter *c, uc_engine *uc, uint32_t pc)
+{
+    uint32_t sp = 0;
+    c->register_read(uc, REGISTER_SP, &sp);
+    if (!c->in_region) {
+        if (pc == c->region_begin && (++c->region_calls == c->region_call || c->region_call == 0)) {
+            uint32_t link = 0;
+            c->register_read(uc, REGISTER_LR, &link);
+            c->region_return = c->region_end == NONE ? link & ~1u : c->region_end;
+            c->region_sp = sp;
+            watch(c, c->region_return);
+            enter_region_phase(c, uc, pc, PHASE_REGION);
+        }
+    } else if (pc == c->region_return && (c->region_end != NONE || sp >= c->region_sp)) {
+        enter_region_phase(c, uc, pc, PHASE_OUTSIDE);
+        if (c->region_call != 0) {
+            stop(c, uc, STOP_REGION, pc, 0, 0);
+        }
+    }
 }
 
 enum { MULTIPLE = REGISTERS, UNKNOWN };
@@ -345,7 +393,8 @@ RARE static uint32_t find_slot(struct counter *c, uc_engine *uc, uint32_t index,
         }
     }
     uint32_t fresh = c->slot_count++, site_of[REGISTERS];
-    uint32_t flags = pc == c->marker ? FLAG_MARKER : 0;
+    bool watched = pc == c->marker || pc == c->region_begin || pc == c->region_return;
+    uint32_t flags = watched ? FLAG_WATCHED : 0;
     c->slots[fresh] = (struct slot){.pc = pc,
                                     .size = size,
                                     .key = size | flags,
@@ -441,9 +490,16 @@ static inline void enter(struct counter *c, uc_engine *uc, uint32_t pc, uint32_t
     if (UNLIKELY(c->slots[slot].aligned)) {
         check_entry(c, uc, &c->slots[slot]);
     }
-    bool is_marker = special && c->slots[slot].key & FLAG_MARKER;
-    if (UNLIKELY(is_marker)) {
-        on_marker(c, uc, pc);
+    bool is_watched = special && c->slots[slot].key & FLAG_WATCHED;
+    if (UNLIKELY(is_watched)) {
+        if (pc == c->marker) {
+            on_marker(c, uc, pc);
+        } else {
+            on_region(c, uc, pc);
+        }
+        if (c->stop != STOP_NONE) {
+            return;
+        }
     }
     struct cell *cell = &c->cells[slot];
     cell->count++;
@@ -451,7 +507,7 @@ static inline void enter(struct counter *c, uc_engine *uc, uint32_t pc, uint32_t
     c->previous_slot = slot;
     c->previous_end = pc + size;
     c->bytes += size;
-    c->loop_pc = is_marker || c->slots[slot].aligned & RECHECK ? NONE : pc;
+    c->loop_pc = is_watched || c->slots[slot].aligned & RECHECK ? NONE : pc;
     c->loop_size = size;
 }
 

@@ -251,7 +251,7 @@ def build_device(
 
     A UART that is not the board's `uart` takes bytes, too, but nobody reads them.
     """
-    target = sink if peripheral.name == platform.uart else _Unread()
+    target = sink if peripheral.name == platform.uart else UnreadSink()
     if peripheral.model == "nrf-uarte":
         return NrfUarte(peripheral, platform, memory, target)
     if peripheral.model == "pl011":
@@ -265,6 +265,8 @@ def build_device(
     return Registers(peripheral)
 
 
-class _Unread(RecordSink):
+class UnreadSink(RecordSink):
+    """Takes bytes that nobody reads."""
+
     def write(self, data: bytes) -> None:
         """Drop `data`."""

@@ -15,8 +15,33 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
+class Region:
+    """Code to tell apart: from `begin` to `end`, or to the return of the function at `begin` when `end` is None.
+
+    Both are addresses at which control arrives by a branch, a call or a return. `call` chooses one entry, from 1; the
+    run ends behind it. 0 counts all of them.
+    """
+
+    begin: int
+    end: int | None = None
+    call: int = 0
+
+
+@dataclass(frozen=True)
+class AnyElf:
+    """Says that the ELF is not this project's: it needs no `finish`, and its markers and records mean nothing.
+
+    Its trace has the phases `harness.trace.REGION_PHASES`. It ends at a breakpoint, at the exit of semihosting, at its
+    functions `finish` or `_exit`, or when it sleeps. `vector_table` is its address where that is not the board's.
+    """
+
+    region: Region | None = None
+    vector_table: int | None = None
+
+
+@dataclass(frozen=True)
 class Job:
-    """One emulation: an ELF on a board, from reset to the call of `finish`.
+    """One emulation: an ELF on a board, from reset to the call of `finish`, or as `any_elf` says.
 
     `writes` are put into memory after the ELF is loaded and before the first instruction. `reads` name address ranges
     (address, size in bytes) whose content is wanted at the end, in `Trace.memory`. `simulate_caches` replays every
@@ -29,6 +54,7 @@ class Job:
     reads: dict[str, tuple[int, int]] = field(default_factory=dict)
     timeout_s: float = 600.0
     simulate_caches: bool = False
+    any_elf: AnyElf | None = None
 
 
 class Engine(Protocol):

@@ -41,6 +41,7 @@ class Stop(IntEnum):
     FPU_OFF = 9
     TIMEOUT = 10
     NO_THUMB = 11
+    REGION = 12
 
 
 class Mark(IntFlag):
@@ -115,9 +116,11 @@ class Counter(Structure):
         ("phase_count", c_uint32),
         ("load_phase", c_uint32),
         ("marker", c_uint32),
+        ("region_begin", c_uint32),
+        ("region_end", c_uint32),
+        ("region_call", c_uint32),
         ("stack_limit", c_uint32),
         ("stack_top", c_uint32),
-        ("reserved", c_uint32),
         ("fpu_enabled", c_uint32),
         ("start_emulation", c_void_p),
         ("stop_emulation", c_void_p),
@@ -138,6 +141,10 @@ class Counter(Structure):
         ("bytes", c_uint64),
         ("steps", c_uint64),
         ("last_progress_ns", c_int64),
+        ("region_calls", c_uint32),
+        ("in_region", c_uint32),
+        ("region_return", c_uint32),
+        ("region_sp", c_uint32),
         ("stop", c_uint32),
         ("stop_pc", c_uint32),
         ("stop_address", c_uint32),

@@ -41,8 +41,8 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from harness.build.elf import Image
 from harness.engine.alignment import alignment_effect
-from harness.engine.device import RecordSink, Registers, build_device
-from harness.engine.job import Job, Progress
+from harness.engine.device import RecordSink, Registers, UnreadSink, build_device
+from harness.engine.job import Job, Progress, Region
 from harness.engine.memory_simulation import MemorySimulation
 from harness.engine.native import (
     CONTEXTS_MAX,
@@ -57,10 +57,11 @@ from harness.engine.native import (
     Stop,
     block_hook,
 )
+from harness.engine.semihosting import Semihosting
 from harness.errors import EngineError, FaultError, InputError
 from harness.platform import Core, Platform
 from harness.trace.instruction import FP_KINDS, Listing
-from harness.trace.trace import NO_LAYER, PHASES, Context, Trace
+from harness.trace.trace import NO_LAYER, PHASES, REGION_PHASES, Context, Trace
 
 _CPU_MODEL: dict[Core, int] = {
     "cortex-m0plus": UC_CPU_ARM_CORTEX_M0,
@@ -76,15 +77,17 @@ _ACCESS = {
     UC_MEM_READ_PROT: "read of protected memory",
     UC_MEM_FETCH_PROT: "jump to memory that holds no code",
 }
-_SUPERVISOR_CALL, _DATA_ABORT = 2, 4
+_SUPERVISOR_CALL, _DATA_ABORT, _BREAKPOINT = 2, 4, 7
 # The map is checked before an abort is raised, so that a data abort is an address that Armv6-M wants aligned.
 _EXCEPTION = {
     1: "undefined instruction",
     3: "instruction fetch abort",
     _DATA_ABORT: "unaligned access",
-    7: "breakpoint",
+    _BREAKPOINT: "breakpoint",
 }
 _REGISTERS = {f"r{n}": UC_ARM_REG_R0 + n for n in range(13)} | {"sb": 75, "sl": 76, "fp": 77, "ip": 78, "lr": 10}
+_ENDS = ("finish", "_exit")
+_NOWHERE, _NO_ADDRESS = 0xFFFFFFFE, 1
 _SPARE_SLOTS = 4096
 _TIMER_PERIOD_S = 0.05
 _STACK_REACH_BYTES = 4096
@@ -118,19 +121,29 @@ class _Run:
         self._counting = counting
         self._image = Image(job.elf)
         self._listing = Listing(self._image)
-        finish = self._image.symbols.get("finish")
-        if finish is None or not self._image.code_ranges:
-            raise InputError(f"{job.elf}: expected an ELF with symbols and the function 'finish', which ends the run")
-        self._finish = finish.address
+        self._any = job.any_elf
+        self._phases = REGION_PHASES if self._any else PHASES
+        self._finish = self._end_address()
         self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB)
         self._uc.ctl_set_cpu_model(_CPU_MODEL[self._platform.core])
-        self._sink = RecordSink()
+        self._sink = UnreadSink() if self._any else RecordSink()
+        self._semihosting = Semihosting(self._uc)
         self._hook = block_hook()
         self._map_memory()
         self._load()
         self._make_counter(progress)
         self._add_hooks()
         self._simulate_memory()
+
+    def _end_address(self) -> int:
+        elf, symbols = self._job.elf, self._image.symbols
+        if self._any is not None:
+            if not self._image.code_ranges:
+                raise InputError(f"{elf}: expected an ELF with the mapping symbols $t and $d; do not strip it")
+            return next((symbols[name].address for name in _ENDS if name in symbols), _NOWHERE)
+        if "finish" not in symbols or not self._image.code_ranges:
+            raise InputError(f"{elf}: expected an ELF with symbols and the function 'finish', which ends the run")
+        return symbols["finish"].address
 
     # Memory ---------------------------------------------------------------------------------------------------------
 
@@ -160,6 +173,8 @@ class _Run:
         for address, data in self._job.writes:
             self._put("job: data", address, data)
         table = self._platform.vector_table
+        if self._any is not None and self._any.vector_table is not None:
+            table = self._any.vector_table
         stack, reset = struct.unpack("<II", self._read_memory(table, 8))
         if not reset & 1 or not self._image.is_code(reset & ~1):
             raise InputError(
@@ -204,7 +219,9 @@ class _Run:
         self._slots = (Slot * capacity)()
         self._contexts = (NativeContext * CONTEXTS_MAX)()
         self._mark_code()
-        marker, limit = symbols.get("marker"), symbols.get("__stack_limit")
+        marker = None if self._any else symbols.get("marker")
+        limit = symbols.get("__stack_limit")
+        region = (self._any.region if self._any else None) or Region(_NO_ADDRESS)
         # A progress callback that raises must end the run, not be lost in the native caller.
         self._progress_error: BaseException | None = None
 
@@ -229,9 +246,13 @@ class _Run:
             contexts=self._contexts,
             context_of=self._context_of.ctypes.data_as(ctypes.POINTER(ctypes.c_uint16)),
             halfwords=halfwords,
-            phase_count=len(PHASES),
+            phase_count=len(self._phases),
             load_phase=PHASES.index("load"),
-            marker=marker.address if marker else 1,
+            marker=marker.address if marker else _NO_ADDRESS,
+            region_begin=region.begin,
+            region_end=_NO_ADDRESS if region.end is None else region.end,
+            region_call=region.call,
+            region_return=_NO_ADDRESS,
             stack_limit=limit.address if limit else 0,
             stack_top=self._uc.reg_read(UC_ARM_REG_SP),
             fpu_enabled=not self._counting,
@@ -244,7 +265,7 @@ class _Run:
             slot_count=1,
             previous_end=self._reset,
         )
-        if not self._hook.enter_context(self._counter, PHASES.index("startup"), NO_LAYER):
+        if not self._hook.enter_context(self._counter, 0, NO_LAYER):
             raise EngineError("no memory for the counts of the first context")
         self._contexts[0].stack_low = self._uc.reg_read(UC_ARM_REG_SP)
 
@@ -329,7 +350,7 @@ class _Run:
             wall_seconds = time.perf_counter() - began
             self._sink.close()
             status = self._uc.reg_read(UC_ARM_REG_R0)
-            if status:
+            if status and self._any is None:
                 raise EngineError(f"the firmware ended with status {status}{self._last_record()}")
             return self._collect(wall_seconds)
         finally:
@@ -347,6 +368,8 @@ class _Run:
         self._uc._hook_exception = None  # the bindings keep what a device model raised here
         try:
             error = self._hook.run(self._counter, self._uc._uch, self._reset, self._finish)
+            while (behind := self._behind_request()) is not None:
+                error = self._hook.run(self._counter, self._uc._uch, behind, self._finish)
         finally:
             done.set()
             timer.join()
@@ -355,11 +378,31 @@ class _Run:
             raise type(raised)(f"{raised}{self._where(self._block_address())}") from raised
         if raised is not None:
             raise raised
+        if self._any is not None and self._ended():
+            return
         if self._counter.stop != Stop.NONE or error != UC_ERR_OK:
             self._fail(error)
         pc = self._uc.reg_read(UC_ARM_REG_PC)
         if pc != self._finish:
             raise FaultError(f"the core went to sleep and nothing wakes it{self._where(pc)}")
+
+    def _at_breakpoint(self) -> bool:
+        return self._counter.stop == Stop.INTERRUPT and self._counter.stop_detail == _BREAKPOINT
+
+    def _behind_request(self) -> int | None:
+        """Do what a semihosting breakpoint asks for; return where to go on, or None when there is no such request."""
+        if self._any is None or not self._at_breakpoint():
+            return None
+        pc = self._uc.reg_read(UC_ARM_REG_PC)
+        if not self._semihosting.serve(pc):
+            return None
+        self._counter.stop = Stop.NONE
+        return int(pc) + 2
+
+    def _ended(self) -> bool:
+        """Say whether an ELF that is not ours came to one of the ends that `AnyElf` names."""
+        stop = self._counter.stop
+        return stop in (Stop.NONE, Stop.REGION) or self._at_breakpoint()
 
     def _watch_clock(self, done: threading.Event) -> None:
         if done.wait(self._job.timeout_s):
@@ -444,7 +487,7 @@ class _Run:
     def _where(self, pc: int) -> str:
         context = self._contexts[self._counter.context]
         layer = "" if context.layer == NO_LAYER else f", layer {context.layer}"
-        text = f" in {self._image.describe(pc)}, phase {PHASES[context.phase]}{layer}"
+        text = f" in {self._image.describe(pc)}, phase {self._phases[context.phase]}{layer}"
         caller = (self._uc.reg_read(UC_ARM_REG_LR) & ~1) - 2
         if self._image.is_code(caller) and self._image.function_at(caller) != self._image.function_at(pc):
             text += f", called from {self._image.describe(caller)}"
@@ -455,7 +498,9 @@ class _Run:
     def _collect(self, wall_seconds: float) -> Trace:
         counter = self._counter
         slots, contexts = counter.slot_count, counter.context_count
-        if counter.previous_slot and self._finish != counter.previous_end:
+        self._check_region(slots)
+        at_finish = self._uc.reg_read(UC_ARM_REG_PC) == self._finish
+        if at_finish and counter.previous_slot and self._finish != counter.previous_end:
             self._contexts[counter.context].cells[counter.previous_slot].taken += 1
         table = np.frombuffer(memoryview(self._slots), dtype=np.uint32).reshape(-1, ctypes.sizeof(Slot) // 4)[:slots]
         cells = np.zeros((contexts, slots, 2), dtype=np.uint64)
@@ -481,7 +526,7 @@ class _Run:
         skipped = np.where(conditional[:, None], executions[rows] - passed[:, rows].T, np.uint64(0))
         return Trace(
             engine=UnicornEngine.name,
-            contexts=tuple(Context(PHASES[n.phase], n.layer) for n in self._contexts[:contexts]),
+            contexts=tuple(Context(self._phases[n.phase], n.layer) for n in self._contexts[:contexts]),
             addresses=np.array(addresses, dtype=np.uint32),
             executions=executions[rows],
             skipped=skipped,
@@ -496,6 +541,25 @@ class _Run:
             wall_seconds=wall_seconds,
             simulated=self._memory.accesses(np.array(rows)) if self._memory is not None else {},
         )
+
+    def _check_region(self, slots: int) -> None:
+        """Check that the region was entered, at its very beginning and end; raises InputError."""
+        region = self._any.region if self._any else None
+        if region is None:
+            return
+        for address in (region.begin, region.end):
+            inside = (s for s in self._slots[1:slots] if address is not None and s.pc < address < s.pc + s.size)
+            if next(inside, None) is not None:
+                raise InputError(
+                    f"{self._job.elf}: region: 0x{address:08x} in {self._image.describe(address or 0)} lies within "
+                    "straight-line code; expected an address that a branch, a call or a return leads to"
+                )
+        calls = self._counter.region_calls
+        if calls < max(region.call, 1):
+            raise InputError(
+                f"{self._job.elf}: region: {self._image.describe(region.begin)} was entered {calls} times, "
+                f"expected at least {max(region.call, 1)}"
+            )
 
     def _check(self, table: Any, cells: Any) -> None:
         """Check the counts against what the hooks summed on the way; raises EngineError."""

@@ -16,6 +16,9 @@ from harness.assets import write_atomically
 PHASES = ("startup", "load", "forward", "loss", "select", "backward", "update", "evaluate", "io")
 """Phase names; the index is the number the firmware passes to `marker` (firmware/marker.h)."""
 
+REGION_PHASES = ("outside", "region")
+"""What stands for phases when a region of any ELF is told apart from the rest of it."""
+
 NO_LAYER = -1
 
 _ACCESSES, _MISSES = "accesses:", "misses:"
@@ -24,7 +27,7 @@ Counts = npt.NDArray[np.uint64]
 
 
 class Context(NamedTuple):
-    """What the firmware was doing: a phase and, within it, a layer (`NO_LAYER` for none)."""
+    """What the firmware was doing: a phase (or one of `REGION_PHASES`) and, within it, a layer (`NO_LAYER` for none)."""
 
     phase: str
     layer: int
@@ -75,7 +78,7 @@ class Trace:
 
     def instructions_by_phase(self) -> dict[str, int]:
         """Return the instructions executed in each phase that ran (exact)."""
-        totals = dict.fromkeys(PHASES, 0)
+        totals = dict.fromkeys((*PHASES, *REGION_PHASES), 0)
         for context, count in zip(self.contexts, self.executions.sum(axis=0), strict=True):
             totals[context.phase] += int(count)
         return {phase: count for phase, count in totals.items() if count}
