@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.cli import bench, data, doctor, run, schema, validate
+from harness.cli import bench, data, doctor, profile, run, schema, validate, validate_model
 from harness.errors import EXIT_FAILURE, HarnessError, message_of
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("validate")(validate.validate)
+app.command("profile")(profile.profile)
+app.command("validate-model")(validate_model.validate_model)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")

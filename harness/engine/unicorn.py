@@ -387,7 +387,7 @@ class _Run:
             raise FaultError(f"the core went to sleep and nothing wakes it{self._where(pc)}")
 
     def _at_breakpoint(self) -> bool:
-        return self._counter.stop == Stop.INTERRUPT and self._counter.stop_detail == _BREAKPOINT
+        return bool(self._counter.stop == Stop.INTERRUPT and self._counter.stop_detail == _BREAKPOINT)
 
     def _behind_request(self) -> int | None:
         """Do what a semihosting breakpoint asks for; return where to go on, or None when there is no such request."""

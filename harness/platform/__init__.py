@@ -1,5 +1,6 @@
 """Boards: core, clock, memory map, peripherals and power, one YAML file each."""
 
+from harness.platform.bare import bare_platform
 from harness.platform.board import (
     CORES,
     Core,
@@ -23,6 +24,7 @@ __all__ = [
     "Platform",
     "Power",
     "Spread",
+    "bare_platform",
     "load_platform",
     "platform_names",
 ]

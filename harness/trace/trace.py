@@ -27,7 +27,7 @@ Counts = npt.NDArray[np.uint64]
 
 
 class Context(NamedTuple):
-    """What the firmware was doing: a phase (or one of `REGION_PHASES`) and, within it, a layer (`NO_LAYER` for none)."""
+    """What the firmware was doing: a phase (or one of `REGION_PHASES`), and a layer within it (`NO_LAYER` for none)."""
 
     phase: str
     layer: int

@@ -21,7 +21,7 @@ __attribute__((naked, noinline)) uint32_t nested(uint32_t depth)
 /* 2 + 2 * rounds instructions; `rounds` is at least 1. */
 __attribute__((naked, noinline)) uint32_t countdown(uint32_t rounds)
 {
-    __asm volatile(".syntax unified\n movs r1, #7\n 1: subs r0, r0, #1\n bne 1b\n .global within\n within: bx lr");
+    __asm volatile(".syntax unified\n movs r1, #7\n .global within\n within: 1: subs r0, r0, #1\n bne 1b\n bx lr");
 }
 
 int run(void)

@@ -1,0 +1,238 @@
+"""`harness validate-model` and `harness profile` on small ELFs of our own, with published values made up here."""
+
+import json
+import re
+
+import pytest
+from firmware_builds import BOARDS, build, job
+from typer.testing import CliRunner
+
+from harness.build import Image
+from harness.cli import app
+from harness.engine import AnyElf, Region, UnicornEngine
+from harness.errors import InputError
+from harness.pipeline.profile import RegionName, profile
+from harness.platform import bare_platform, load_platform
+from harness.validation import as_markdown, as_text, compare, read_programs
+
+
+def countdown(rounds):
+    """Instructions of the function `countdown` of tests/firmware/region.c."""
+    return 2 + 2 * rounds
+
+
+def nested(depth):
+    """Instructions of the function `nested` of tests/firmware/region.c."""
+    return 8 * depth + 4
+
+
+ALL_COUNTDOWNS = sum(countdown(rounds) for rounds in range(1, 6))
+
+
+@pytest.fixture(params=BOARDS, scope="module")
+def board(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def elf(board):
+    return build(board, "region.c")
+
+
+def instructions(board, elf, *place, **options):
+    return profile(elf, load_platform(board), RegionName(*place, **options)).instructions
+
+
+def test_a_function_is_counted_from_its_entry_to_its_return(board, elf):
+    assert instructions(board, elf, "countdown") == ALL_COUNTDOWNS
+
+
+def test_one_call_is_counted_alone_and_ends_the_run(board, elf):
+    assert instructions(board, elf, "countdown", call=3) == countdown(3)
+    begin = Image(elf).symbols["countdown"].address
+    trace = UnicornEngine().run(job(board, elf, any_elf=AnyElf(Region(begin, None, 3))))
+    whole = UnicornEngine().run(job(board, elf, any_elf=AnyElf()))
+    assert trace.instructions < whole.instructions
+
+
+def test_a_recursive_function_ends_with_its_outermost_return(board, elf):
+    assert instructions(board, elf, "nested", call=1) == nested(6)
+
+
+def test_the_way_between_two_symbols_holds_what_they_call(board, elf):
+    seen = profile(elf, load_platform(board), RegionName("countdown", "nested", 2))
+    by_name = {function.function: function.instructions for function in seen.functions}
+    assert by_name["countdown"] == ALL_COUNTDOWNS - countdown(1)
+    assert set(by_name) == {"countdown", "run"}
+
+
+def test_region_and_rest_add_up_to_the_whole_run(board, elf):
+    begin = Image(elf).symbols["countdown"].address
+    whole = UnicornEngine().run(job(board, elf, any_elf=AnyElf()))
+    split = UnicornEngine().run(job(board, elf, any_elf=AnyElf(Region(begin))))
+    assert whole.instructions_by_phase() == {"outside": whole.instructions}
+    assert split.instructions == whole.instructions
+    assert split.instructions_by_phase()["region"] == ALL_COUNTDOWNS
+    assert split.taken.sum() == whole.taken.sum()
+
+
+def test_semihosting_is_served_and_its_exit_ends_the_run(board):
+    talkative = build(board, "region.c", "-DSEMIHOSTING")
+    assert instructions(board, talkative, "countdown") == ALL_COUNTDOWNS + countdown(100)
+
+
+def test_any_chip_with_the_core_runs_an_elf_that_waits_for_no_peripheral():
+    seen = profile(build("nrf52840", "region.c"), bare_platform("cortex-m4f"), RegionName("countdown"))
+    assert seen.instructions == ALL_COUNTDOWNS
+    assert seen.low <= seen.cycles <= seen.high
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (RegionName("count_down"), "no symbol 'count_down'; .*did you mean 'countdown'?"),
+        (RegionName("countdown", call=70), r"countdown \(region.c:\d+\) was entered 5 times, expected at least 70"),
+        (RegionName("within"), "lies within straight-line code"),
+        (RegionName("countdown", "countdown"), "expected two places"),
+        (RegionName("0x20000000"), "expected the address of Thumb code"),
+    ],
+)
+def test_a_region_that_cannot_be_told_apart_is_refused(name, message):
+    with pytest.raises(InputError, match=message):
+        profile(build("nrf52840", "region.c"), load_platform("nrf52840"), name)
+
+
+def test_profile_on_the_command_line_prints_exact_and_estimated_numbers():
+    elf = build("nrf52840", "region.c")
+    shown = CliRunner().invoke(app, ["profile", str(elf), "--platform", "nrf52840", "--region", "countdown"])
+    assert shown.exit_code == 0, shown.output
+    assert re.search(rf"^  {ALL_COUNTDOWNS} instructions \(exact\)$", shown.output, re.MULTILINE)
+    assert re.search(r"cycles \(\d+-\d+\), estimated$", shown.output, re.MULTILINE)
+    document = CliRunner().invoke(app, ["profile", str(elf), "--platform", "nrf52840", "--json"])
+    assert json.loads(document.output)["instructions"] > ALL_COUNTDOWNS
+
+
+PROGRAM = """\
+  - name: {name}
+    elf: {elf}
+    platform: nrf52840
+    region: {{function: countdown, call: 5}}
+    repeats: {repeats}
+    published_cycles: {published}
+    source: these tests
+    compiler: assembly
+    built_with: assembly
+    conditions: none
+    use: {use}
+"""
+
+
+def programs_file(folder, *programs):
+    entries = []
+    for number, fields in enumerate(programs):
+        defaults = {"name": f"p{number}", "elf": "a.elf", "repeats": 1, "published": 10, "use": "tuning"}
+        entries.append(PROGRAM.format(**{**defaults, **fields}))
+    path = folder / "programs.yaml"
+    path.write_text("programs:\n" + "".join(entries))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "a.elf").write_bytes(build("nrf52840", "region.c").read_bytes())
+    return tmp_path
+
+
+def outcome_of(path):
+    return compare(*read_programs(path))
+
+
+def test_the_error_is_relative_to_the_published_cycles_of_one_repeat(folder):
+    cycles = profile(folder / "a.elf", load_platform("nrf52840"), RegionName("countdown", call=5)).cycles
+    outcome = outcome_of(programs_file(folder, {"published": cycles / 2, "repeats": 2}, {"published": cycles * 2}))
+    exact, half = outcome.comparisons
+    assert exact.error == pytest.approx(0)
+    assert half.error == pytest.approx(-0.5)
+    assert exact.instructions == countdown(5) / 2
+
+
+def test_means_are_told_apart_by_half_and_leave_out_what_is_only_shown(folder):
+    cycles = profile(folder / "a.elf", load_platform("nrf52840"), RegionName("countdown", call=5)).cycles
+    rows = [(2.0, "tuning"), (0.5, "tuning"), (1.25, "held-out"), (9.0, "shown")]
+    path = programs_file(folder, *({"published": cycles * factor, "use": use} for factor, use in rows))
+    outcome = outcome_of(path)
+    assert outcome.mean_absolute_error("cortex-m4f", "tuning") == (pytest.approx((0.5 + 1.0) / 2), 2)
+    assert outcome.mean_absolute_error("cortex-m4f", "held-out") == (pytest.approx(0.2), 1)
+
+
+def test_a_missing_elf_is_one_line_and_the_row_is_not_run(folder):
+    path = programs_file(folder, {}, {"elf": "nowhere.elf", "name": "lost"})
+    shown = CliRunner().invoke(app, ["validate-model", str(path)])
+    assert shown.exit_code == 0, shown.output
+    assert f"lost: {folder / 'nowhere.elf'}: no such file" in shown.output
+    assert re.search(r"^  lost +tuning +10 +not run", shown.output, re.MULTILINE)
+    assert outcome_of(path).mean_absolute_error("cortex-m4f", "tuning")[1] == 1
+
+
+def test_an_elf_that_fails_costs_its_own_row_and_the_exit_status(folder):
+    (folder / "bad.elf").write_bytes(b"no ELF")
+    path = programs_file(folder, {"elf": "bad.elf"}, {})
+    shown = CliRunner().invoke(app, ["validate-model", str(path), "--format", "json"])
+    assert shown.exit_code == 3
+    rows = json.loads(shown.output)["cortex-m4f"]["programs"]
+    assert [row["status"] for row in rows] == ["failed", "ok"]
+    assert "not a readable ELF file" in rows[0]["problem"]
+
+
+def test_another_build_is_marked(folder):
+    path = programs_file(folder, {})
+    path.write_text(path.read_text() + f"    sha256: {'a' * 64}\n")
+    outcome = outcome_of(path)
+    assert outcome.comparisons[0].same_build is False
+    assert "p0 (another build)" in as_text(outcome)
+
+
+def test_markdown_has_a_row_for_every_program_under_its_core(folder):
+    path = programs_file(folder, {}, {"use": "held-out", "name": "a|b"})
+    text = as_markdown(outcome_of(path))
+    assert text.startswith("### cortex-m4f\n")
+    assert "| p0 | tuning | 12 | 10 |" in text
+    assert r"| a\|b | held-out |" in text
+    assert "- mean absolute error, held-out:" in text
+
+
+def test_only_the_chosen_half_runs(folder):
+    path = programs_file(folder, {}, {"use": "held-out"})
+    shown = CliRunner().invoke(app, ["validate-model", str(path), "--use", "held-out", "--format", "json"])
+    assert [row["name"] for row in json.loads(shown.output)["cortex-m4f"]["programs"]] == ["p1"]
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "line", "key", "message"),
+    [
+        ("use: tuning", "use: tuneing", 12, "use", "unknown use 'tuneing'; expected one of .*; did you mean 'tuning'"),
+        ("    source: these tests\n", "", 2, "source", "missing key; expected where the number was published"),
+        ("platform: nrf52840", "platform: nrf5284", 4, "platform", "did you mean 'nrf52840'"),
+        ("platform: nrf52840", "core: cortex-m4", 4, "core", "unknown core 'cortex-m4'; .*did you mean 'cortex-m4f'"),
+        ("    platform: nrf52840\n", "", 2, "", "expected either 'core' or 'platform'"),
+        ("function: countdown", "from: countdown", 5, "region", "expected either 'function', or 'from' and 'to'"),
+        ("function: countdown", "functoin: countdown", 5, "region.functoin", "unknown key; .*did you mean 'function'"),
+        ("published_cycles: 10", "published_cycles: 0", 7, "published_cycles", "0 is not allowed; expected a number"),
+        ("repeats: 1", "repeats: two", 6, "repeats", "'two' is not allowed; expected how many times"),
+    ],
+)
+def test_an_error_of_the_file_names_line_and_key(tmp_path, find, replace, line, key, message):
+    path = programs_file(tmp_path, {})
+    text = path.read_text()
+    assert text.count(find) == 1
+    path.write_text(text.replace(find, replace))
+    with pytest.raises(InputError) as caught:
+        read_programs(path)
+    (complaint,) = caught.value.lines
+    full = f"programs[0].{key}" if key else "programs[0]"
+    assert re.match(rf"{re.escape(str(path))}:{line}:\d+: {re.escape(full)}: .*{message}", complaint), complaint
+
+
+def test_two_programs_of_one_name_are_refused(tmp_path):
+    with pytest.raises(InputError, match="two programs are called 'same'"):
+        read_programs(programs_file(tmp_path, {"name": "same"}, {"name": "same"}))
