@@ -12,11 +12,12 @@ NOTHING: dict[str, Any] = {"data": 0, "quant": 0, "elements": 0}
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "step": {
-        "training": True, "backward_ends": False, "label": 0, "loss": 0.0, "correct": False, "policy": 0,
-        "ratio_form": 0, "optimizer": 0, "rounding": 0, "batch_size": 1, "trained_layers": 1, "learning_rate": 0.0,
-        "min_ratio": 1.0, "max_ratio": 1.0, "momentum": 0.0, "range_smoothing": 0.0, "weight_smoothing": 1.0,
-        "weight_slack": 0.0,
+        "training": True, "closes_minibatch": True, "backward_ends": False, "label": 0, "loss": 0.0, "correct": False,
+        "policy": 0, "ratio_form": 0, "optimizer": 0, "rounding": 0, "batch_size": 1, "trained_layers": 1,
+        "learning_rate": 0.0, "min_ratio": 1.0, "max_ratio": 1.0, "momentum": 0.0, "range_smoothing": 0.0,
+        "weight_smoothing": 1.0, "weight_slack": 0.0,
     },
+    "burst": {"room": 0, "held": 0, "inputs": 0, "errors": 0},
     "structures": {"velocity": 0, "bias_velocity": 0, "layers_behind": 0, "directions": 0},
 }  # fmt: skip
 """Members that a test need not give, by struct."""

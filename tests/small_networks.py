@@ -108,6 +108,9 @@ GRAPHS = {
 
 NETWORKS = {**PLAIN, **GRAPHS}
 
+WIDE = network("wide", (131,), dense(99, relu=True), dense(140, relu=True), dense(5))
+"""Dense layers that are large enough for the gradients of several steps to be added in one go."""
+
 
 REFERENCE_KINDS = {
     "pointwise": "conv2d",

@@ -17,7 +17,7 @@ from harness.platform import load_platform
 CORES = {"rp2040": "cortex-m0plus", "nrf52840": "cortex-m4f", "imxrt1062": "cortex-m7"}
 """The core of each platform."""
 
-RAM_BYTES, FLASH_BYTES, STACK_BYTES = 64 * 1024, 256 * 1024, 2048
+RAM_BYTES, FLASH_BYTES, STACK_BYTES = 192 * 1024, 256 * 1024, 2048
 
 
 @cache

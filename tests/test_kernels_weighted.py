@@ -8,13 +8,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from kernel_call import NOTHING, Call
+from hypothesis import strategies as st
+from kernel_call import DEFAULTS, NOTHING, Call
 from kernel_cases import (
     Weighted,
     activation,
     bounded,
     bytes_like,
     call_on,
+    dense_layers,
     on_every_machine,
     quant,
     scaled_to,
@@ -48,6 +50,8 @@ def layer_params(call: Call, layer: Weighted, **members):
     for member in SCRATCH[layer.kind]:
         memory = call.array(np.full(SCRATCH_BYTES[layer.count % 2], 0xA5, dtype=np.uint8))
         scratch[member] = {"data": memory.address, "bytes": memory.value.size}
+    if layer.kind == "dense":
+        scratch["burst"] = DEFAULTS["burst"]
     return call.struct(layer.kind, **{**layer.numbers, **unused, **scratch, **optional})
 
 
@@ -115,7 +119,8 @@ def test_gradient_u8_equals_the_reference_and_saturates(machine, layer, seed):
     x_quant, e_quant = quant(generator), quant(generator)
     chosen = selection(generator, layer.count)
     limits = np.iinfo(np.int32)
-    near = int(generator.choice([0, limits.min, limits.max]))
+    # One product a step and weight: a dense layer cannot reach the limits within a minibatch.
+    near = 0 if layer.kind == "dense" else int(generator.choice([0, limits.min, limits.max]))
     before = np.clip(near + generator.integers(-9999, 9999, layer.weight_shape), limits.min, limits.max)
     bias_before = np.clip(near + generator.integers(-999, 999, layer.count), limits.min, limits.max)
     touched_before = generator.integers(0, 2, layer.count).astype(np.uint8)
@@ -141,6 +146,52 @@ def test_gradient_u8_equals_the_reference_and_saturates(machine, layer, seed):
     np.testing.assert_array_equal(bias_gradient.value, saturated(bias_before + bias_sums))
     touched_before[chosen] = 1
     np.testing.assert_array_equal(touched.value, touched_before)
+
+
+@on_every_machine
+@bounded(EXAMPLES)
+@given(layer=dense_layers(), room=st.sampled_from([4, 8, 16]), steps=st.integers(0, 21), seed=seeds)
+def test_steps_that_wait_in_a_burst_leave_the_sum_of_their_gradients(machine, layer, room, steps, seed):
+    generator = np.random.default_rng(seed)
+    x_quant, e_quant = quant(generator), quant(generator)
+    before = generator.integers(-9999, 9999, layer.weight_shape).astype(np.int32)
+    bias_before = generator.integers(-999, 999, layer.count).astype(np.int32)
+    expected, expected_bias, expected_touched = before.copy(), bias_before.copy(), np.zeros(layer.count, dtype=np.uint8)
+    padded = (-(-layer.elements // 2) * 2, -(-layer.count // 4) * 4)
+
+    call = call_on(machine)
+    gradient, bias_gradient = call.array(before), call.array(bias_before)
+    touched, held = call.array(expected_touched), call.array(np.zeros(1, dtype=np.uint32))
+    inputs = call.array(np.zeros(padded[0] * room, dtype=np.uint8))
+    errors = call.array(np.zeros(padded[1] * room, dtype=np.int16))
+    burst = {"room": room, "held": held.address, "inputs": inputs.address, "errors": errors.address}
+    for step in range(steps):
+        x, e = bytes_like(generator, layer.input_shape), bytes_like(generator, layer.output_shape)
+        all_rows = np.arange(layer.count, dtype=np.uint16)
+        chosen = all_rows if generator.random() < 0.5 else selection(generator, layer.count)
+        structures = structures_params(
+            call,
+            layer,
+            chosen,
+            output_error=call.tensor(call.array(e), call.quant(e_quant)),
+            gradient=gradient.address,
+            bias_gradient=bias_gradient.address,
+            touched=touched.address,
+        )
+        placed_x = call.tensor(call.array(x), call.quant(x_quant))
+        params = layer_params(call, layer, input=placed_x, structures=structures.address, burst=burst)
+        call.run("dense_u8_gradient", params, closes_minibatch=step == steps - 1)
+        if step == steps - 1:
+            call.run("dense_u8_settle", params)
+        e_real = only(chosen, e_quant.centered(e))
+        expected += layer.gradient(x_quant.centered(x), e_real)
+        expected_bias += e_real
+        expected_touched[chosen] = 1
+
+    np.testing.assert_array_equal(gradient.value, expected)
+    np.testing.assert_array_equal(bias_gradient.value, expected_bias)
+    np.testing.assert_array_equal(touched.value, expected_touched)
+    assert not any(left.value.any() for left in (held, inputs, errors))
 
 
 @on_every_machine

@@ -7,13 +7,14 @@ a network, data type and core does for all of them; optimizers with momentum nee
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
-from small_networks import GRAPHS, Task, make_task
+from small_networks import GRAPHS, WIDE, Task, make_task
 from small_targets import CORES, run_target, target
 from small_twins import twin
 
@@ -27,6 +28,7 @@ from harness.plan.deployment import Affine
 from harness.plan.graph import Dtype
 
 NETS = ("inverted-residual", "paths", "series")
+NETWORKS = {**GRAPHS, "wide": WIDE}
 DTYPES = get_args(Dtype)
 STEPS, BATCH, TESTS = 64, 4, 4
 
@@ -58,12 +60,12 @@ def request(**changes) -> RunRequest:
 
 @cache
 def task(net: str) -> Task:
-    return make_task(GRAPHS[net], seed=31, steps=STEPS, test=TESTS)
+    return make_task(NETWORKS[net], seed=31, steps=STEPS, test=TESTS)
 
 
 @cache
 def deployed(net: str, dtype: Dtype, velocities: bool) -> tuple[Plan, Deployment]:
-    plan = make_plan(GRAPHS[net], dtype, velocities=velocities)
+    plan = make_plan(NETWORKS[net], dtype, velocities=velocities)
     return plan, deploy(plan, task(net).weights, Affine.of_range(*task(net).input_range), task(net).ranges)
 
 
@@ -99,7 +101,7 @@ def on_twin(firmware):
     return run
 
 
-def check(firmware, on_twin, net: str, dtype: Dtype, platform: str, wanted: RunRequest) -> None:
+def check(firmware, on_twin, net: str, dtype: Dtype, platform: str, wanted: RunRequest) -> tuple[Plan, TwinRun]:
     velocities = wanted.optimizer != "standardized"
     plan = deployed(net, dtype, velocities)[0]
     elf = firmware(net, dtype, velocities, platform)
@@ -108,7 +110,8 @@ def check(firmware, on_twin, net: str, dtype: Dtype, platform: str, wanted: RunR
     check_agreement(plan, records, expected.records, state, expected.state)
     assert len([record for record in records if record["r"] == "step"]) == STEPS >= 64
     checksums = [record["state"] for record in records if record["r"] == "update"]
-    assert len(set(checksums)) == STEPS / BATCH >= 16
+    assert len(set(checksums)) == STEPS // wanted.batch_size >= 2
+    return plan, expected
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -124,6 +127,15 @@ def test_target_equals_twin(firmware, on_twin, net, dtype, platform, policy):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_target_equals_twin_with_momentum(firmware, on_twin, dtype, platform, optimizer):
     check(firmware, on_twin, "series", dtype, platform, optimizer_request(optimizer))
+
+
+@pytest.mark.parametrize("policy", ["full", "dynamic"])
+@pytest.mark.parametrize("platform", CORES, ids=CORES.get)
+def test_target_equals_twin_where_gradients_are_added_in_bursts(firmware, on_twin, platform, policy):
+    plan, expected = check(firmware, on_twin, "wide", "uint8", platform, replace(policy_request(policy), batch_size=27))
+    for structures in plan.trained:
+        at = plan.offsets[structures.gradient]
+        assert any(expected.state[at : at + structures.gradient.size_bytes]), "the last minibatch is open"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -9,11 +9,12 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from small_networks import GRAPHS, NETWORKS, make_task
+from small_networks import GRAPHS, NETWORKS, WIDE, make_task
 from whole_steps import STEPS, check, request
 
 from harness.errors import AgreementError
 from harness.model import LayerWeights
+from harness.plan import make_plan
 
 SUFFIXES = [
     pytest.param(net, trained, id=f"{net.name}-{trained}")
@@ -80,3 +81,19 @@ def test_a_network_that_differs_in_one_weight_does_not_equal_the_reference(tmp_p
     changed = replace(task, weights=(task.weights[0], LayerWeights(other, drawn.bias), *task.weights[2:]))
     with pytest.raises(AgreementError, match="record"):
         check(task, request(), tmp_path, deployed=changed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batch_size": 13},
+        {"batch_size": 8},
+        {"batch_size": STEPS + 1, "epoch_steps": 0},
+        {"batch_size": 12, "policy": "full", "steps": 64, "record_steps": 64, "epoch_steps": 30},
+    ],
+    ids=lambda changes: " ".join(f"{key}={value}" for key, value in changes.items()),
+)
+def test_gradients_that_are_added_in_bursts_equal_the_reference(changes, tmp_path):
+    plan = make_plan(WIDE, "uint8")
+    assert [bool(planned.burst) for planned in plan.nodes] == [True, True, False]
+    check(make_task(WIDE, seed=5), request(**changes), tmp_path)

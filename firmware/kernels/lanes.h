@@ -56,6 +56,20 @@ static inline uint32_t odd_bytes(uint32_t word)
     return halves;
 }
 
+/* Bytes 0 and 2 of a word, each added to a half of `to`. */
+static inline uint32_t add_even_bytes(uint32_t to, uint32_t word)
+{
+    return (uint32_t)__uxtab16((int16x2_t)to, (int8x4_t)word);
+}
+
+/* Bytes 1 and 3, likewise. */
+static inline uint32_t add_odd_bytes(uint32_t to, uint32_t word)
+{
+    uint32_t halves;
+    __asm__("uxtab16 %0, %1, %2, ror #8" : "=r"(halves) : "r"(to), "r"(word));
+    return halves;
+}
+
 /* The low half of `low` below the low half of `high`. */
 static inline uint32_t pack_low(uint32_t low, uint32_t high)
 {

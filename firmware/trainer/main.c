@@ -194,6 +194,8 @@ int main(void)
         .shared = plan.shared,
     };
     train(&step);
+    trainer_settle(&step);
+    marker(PHASE_IO, NO_LAYER);
     if (run_request.evaluate_at_end > 0) {
         evaluate(&step, run_request.steps, run_request.evaluate_at_end);
     }

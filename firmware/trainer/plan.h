@@ -68,6 +68,7 @@ struct shared {
 /* One training step or one evaluation: what the kernels need to know, and what the loss tells. */
 struct step {
     bool training;
+    bool closes_minibatch;
     bool backward_ends; /* set by a selection: nothing before this layer is trained in this step */
     uint32_t label;
     float loss;
@@ -107,6 +108,7 @@ struct plan {
     struct operations forward; /* ends with the logits */
     struct operations loss;
     struct operations backward;
+    struct operations settle; /* what the backward passes of a minibatch left to be done together */
     struct operations update;
     const struct structures *const *trained; /* for the records */
     uint32_t trained_count;

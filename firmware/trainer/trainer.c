@@ -56,6 +56,7 @@ static void forget_selections(void)
 void trainer_step(struct step *step, uint32_t sample, bool closes_minibatch)
 {
     step->training = true;
+    step->closes_minibatch = closes_minibatch;
     marker(PHASE_LOAD, NO_LAYER);
     load_sample(step, sample);
     run_operations(&plan.forward, step);
@@ -69,8 +70,15 @@ void trainer_step(struct step *step, uint32_t sample, bool closes_minibatch)
     run_operations(&plan.backward, step);
     step->backward_ends = false;
     if (closes_minibatch) {
+        run_operations(&plan.settle, step);
         run_operations(&plan.update, step);
     }
+}
+
+void trainer_settle(struct step *step)
+{
+    step->training = true;
+    run_operations(&plan.settle, step);
 }
 
 void trainer_evaluate(struct step *step, uint32_t index)

@@ -10,6 +10,9 @@ void trainer_reset(uint32_t seed);
 /* One training step on training sample `sample`; closes the minibatch when `closes_minibatch`. */
 void trainer_step(struct step *step, uint32_t sample, bool closes_minibatch);
 
+/* Complete the gradients of a minibatch that stays open. */
+void trainer_settle(struct step *step);
+
 /* Forward pass and loss on the sample at `index` of the store (test samples follow the training samples). */
 void trainer_evaluate(struct step *step, uint32_t index);
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.assets import content_hash
-from harness.plan import Deployment, ErrorMeeting, Node, Operation, Plan, PlannedNode, Structures, Tensor
+from harness.plan import Burst, Deployment, ErrorMeeting, Node, Operation, Plan, PlannedNode, Structures, Tensor
 from harness.platform import Platform
 
 _BYTES_A_LINE = 24
@@ -108,6 +108,12 @@ class _PlanSource:
     def scratch(self, tensor: Tensor | None) -> str:
         return f"{{{self.address(tensor)}, {tensor.size_bytes}}}" if tensor else "{NULL, 0}"
 
+    def burst(self, burst: Burst | None) -> str:
+        if burst is None:
+            return "{0, NULL, NULL, NULL}"
+        held, inputs = self.address(burst.held, "uint32_t"), self.address(burst.inputs, "uint8_t")
+        return f"{{{burst.steps}, {held}, {inputs}, {self.address(burst.errors, 'int16_t')}}}"
+
     def structures(self, structures: Structures) -> str:
         return "\n".join(
             [
@@ -173,6 +179,7 @@ class _PlanSource:
                     **self.weighted(planned),
                     "forward_scratch": self.scratch(planned.forward_scratch),
                     "error_scratch": self.scratch(planned.error_scratch),
+                    "burst": self.burst(planned.burst),
                 }
             case "max_pool2d":
                 fields = {
@@ -247,7 +254,8 @@ class _PlanSource:
         groups = {
             "forward": [op for op in plan.operations if op.phase == "forward"],
             "loss": [op for op in plan.operations if op.phase == "loss"],
-            "backward": [op for op in plan.operations if op.phase in ("select", "backward")],
+            "backward": [op for op in plan.operations if op.phase in ("select", "backward") and not op.settles],
+            "settle": [op for op in plan.operations if op.settles],
             "update": [op for op in plan.operations if op.phase == "update"],
         }
         trained = plan.trained
@@ -279,14 +287,17 @@ class _PlanSource:
             *(self.meeting(meeting) for meeting in plan.meetings),
             *self.tracked_ranges(),
             self.loss(),
-            *(self.operations(f"{name}_operations", group) for name, group in groups.items()),
+            *(self.operations(f"{name}_operations", group) for name, group in groups.items() if group),
             self.trained(),
             "\n".join(
                 [
                     "const struct plan plan = {",
                     f'    .hash = "{_HASH_PLACE}",',
                     f"    .input = {self.tensor(plan.input)},",
-                    *(f"    .{name} = {{{name}_operations, {len(group)}}}," for name, group in groups.items()),
+                    *(
+                        f"    .{name} = {{{f'{name}_operations' if group else 'NULL'}, {len(group)}}},"
+                        for name, group in groups.items()
+                    ),
                     "    .trained = trained,",
                     f"    .trained_count = {len(trained)},",
                     f"    .shared = {self.address(plan.shared, 'struct shared')},",

@@ -50,6 +50,7 @@ def kernels(
             document.append(_document(platform, model, error, speeds, ratio))
         else:
             typer.echo(_ratio_line(ratio))
+            typer.echo("step/16, step/100: a training step with its share of the update of a minibatch of so many")
             if any(speed.enlarged for speed in speeds):
                 typer.echo("* does not fit the RAM of this board: measured with more of it")
             typer.echo(f"cycles estimated by {model}: {error}\n")
@@ -58,9 +59,9 @@ def kernels(
 
 
 _HEAD = (
-    f"  {'':36}{'instructions/MAC':^26}  {'cycles/MAC (estimated)':^26}  {'cycles over forward':^24}\n"
+    f"  {'':36}{'instructions/MAC':^26}  {'cycles/MAC (estimated)':^26}  {'cycles over forward':^32}\n"
     f"  {'layer':27}{'dtype':9}{'forward':>8}{'error':>9}{'gradient':>9}  {'forward':>8}{'error':>9}{'gradient':>9}"
-    f"  {'error':>7}{'gradient':>9}{'step':>8}"
+    f"  {'error':>7}{'gradient':>9}{'step/16':>8}{'step/100':>9}"
 )
 
 
@@ -68,12 +69,19 @@ def _row(speed: KernelSpeed) -> str:
     passes = (speed.forward, speed.error, speed.gradient)
     instructions = [cost.instructions / speed.case.macs for cost in passes]
     cycles = [cost.cycles / speed.case.macs for cost in passes]
-    ratios = [cost.cycles / speed.forward.cycles for cost in (speed.error, speed.gradient, speed.step)]
+    ratios = [cost.cycles / speed.forward.cycles for cost in (speed.error, speed.gradient, *_steps(speed).values())]
     name = speed.case.name + ("*" if speed.enlarged else "")
     return (
         f"  {name:27}{speed.case.dtype:9}{instructions[0]:8.2f}{instructions[1]:9.2f}{instructions[2]:9.2f}"
         f"  {cycles[0]:8.2f}{cycles[1]:9.2f}{cycles[2]:9.2f}  {ratios[0]:7.2f}{ratios[1]:9.2f}{ratios[2]:8.2f}"
+        f"{ratios[3]:9.2f}"
     )
+
+
+def _steps(speed: KernelSpeed) -> dict[str, Cost]:
+    from harness.pipeline.bench import BATCH_SIZES
+
+    return {f"step_of_{size}": speed.step(size) for size in BATCH_SIZES}
 
 
 def _ratio_line(speed: RatioSpeed) -> str:
@@ -87,7 +95,8 @@ def _ratio_line(speed: RatioSpeed) -> str:
 
 def _document(platform: str, model: str, error: str, speeds: list[KernelSpeed], ratio: RatioSpeed) -> dict[str, Any]:
     def passes(speed: KernelSpeed) -> dict[str, Cost]:
-        return {name: getattr(speed, name) for name in ("forward", "error", "gradient", "step")}
+        names = ("forward", "error", "gradient", "select", "update")
+        return {name: getattr(speed, name) for name in names} | _steps(speed)
 
     return {
         "platform": platform,

@@ -1,8 +1,9 @@
 """Speed of the kernels on every core: exact instructions and estimated cycles per multiply-accumulate.
 
-Each case is one layer inside a small network, planned, built and emulated like any other run: one training step with
-every layer trained. What the layer itself costs is told apart by planning twice: trained from this layer on, its
-backward pass is the weight gradient alone; trained from the layer before it on, error back-propagation comes on top.
+Each case is one layer inside a small network, planned, built and emulated like any other run: a minibatch with every
+layer trained. That is one training step, and sixteen for a dense layer, which adds the gradients of several steps in
+one go. What the layer itself costs is told apart by planning twice: trained from this layer on, its backward pass is
+the weight gradient alone; trained from the layer before it on, error back-propagation comes on top.
 """
 
 from __future__ import annotations
@@ -34,14 +35,15 @@ from harness.pipeline.calibration import calibrate
 from harness.plan import Affine, Dtype, deploy, make_plan
 from harness.platform import Platform, load_platform
 
-UPDATE_BATCH = 16
-"""Steps that share one update when the cost of a step is told."""
+BATCH_SIZES = (16, 100)
+"""Steps that share one update when the cost of a step is told; 100 is the minibatch of the follow-up paper."""
 
 RATIO_NETWORK = "mbednet"
 RATIO_LAYERS = 5
 
 _SEED = 1
 _CALIBRATION_STEPS = 4
+_DENSE_STEPS = 16
 _STACK_BYTES = 4096
 _TIMEOUT_S = 300.0
 _OTHER_RAM_BYTES = 2 * _STACK_BYTES
@@ -52,7 +54,7 @@ _RAM_BANK_BYTES = 1 << 16
 class KernelCase:
     """One layer to measure: `layer` of a network that runs it with trained layers before and behind it.
 
-    `macs` are its multiply-accumulates in a forward pass, those on padding left out.
+    `macs` are its multiply-accumulates in a forward pass, those on padding left out; `steps` are emulated.
     """
 
     name: str
@@ -61,6 +63,7 @@ class KernelCase:
     layers: tuple[LayerSpec, ...]
     layer: int
     macs: int
+    steps: int = 1
 
     @property
     def network(self) -> Network:
@@ -90,7 +93,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class KernelSpeed:
-    """What a case costs on one platform: its passes in total, and a step of the layer with its share of the update.
+    """What a case costs on one platform: its passes in a step, and the update that closes a minibatch.
 
     `enlarged` says that the board was given more RAM than it has, because the case does not fit.
     """
@@ -100,8 +103,13 @@ class KernelSpeed:
     forward: Cost
     error: Cost
     gradient: Cost
-    step: Cost
+    select: Cost
+    update: Cost
     enlarged: bool
+
+    def step(self, batch_size: int) -> Cost:
+        """Return the cost of a training step of the layer, with its share of the update of a minibatch."""
+        return self.forward + self.select + self.error + self.gradient + self.update / batch_size
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,7 @@ def _convolution(name: str, dtype: Dtype, size: int, channels: int, filters: int
 
 def _dense(name: str, dtype: Dtype, features: int, units: int) -> KernelCase:
     layers = (Flatten(), Dense(units=features), Dense(units=units), Dense(units=10))
-    return KernelCase(name, dtype, (1, 1, 4), layers, 2, features * units)
+    return KernelCase(name, dtype, (1, 1, 4), layers, 2, features * units, _DENSE_STEPS)
 
 
 def kernel_cases() -> tuple[KernelCase, ...]:
@@ -151,16 +159,18 @@ def _with_ram(platform: Platform, size_bytes: int) -> Platform:
 def _samples(network: Network) -> SampleStore:
     """Return a few random samples, the same in every run."""
     generator = np.random.default_rng(_SEED)
-    images = generator.integers(0, 256, (_CALIBRATION_STEPS, math.prod(network.input_shape)), dtype=np.uint8)
+    images = generator.integers(
+        0, 256, (max(_CALIBRATION_STEPS, _DENSE_STEPS), math.prod(network.input_shape)), dtype=np.uint8
+    )
     labels = np.zeros(len(images), dtype=np.uint8)
     order = np.arange(len(images), dtype=np.uint32)
     return SampleStore(images, labels, images[:0], labels[:0], order, 1 / 255, 0)
 
 
-def _request(policy: str, ratio: float) -> RunRequest:
+def _request(steps: int, policy: str, ratio: float) -> RunRequest:
     return RunRequest(
-        steps=1,
-        batch_size=1,
+        steps=steps,
+        batch_size=steps,
         policy=policy,
         learning_rate=0.01,
         min_ratio=ratio,
@@ -170,11 +180,19 @@ def _request(policy: str, ratio: float) -> RunRequest:
     )
 
 
-class _Step:
-    """One training step of a network on one platform."""
+class _Minibatch:
+    """One minibatch of a network on one platform."""
 
     def __init__(
-        self, network: Network, dtype: Dtype, trained: int, platform: str, policy: str = "full", ratio: float = 1.0
+        self,
+        network: Network,
+        dtype: Dtype,
+        trained: int,
+        platform: str,
+        *,
+        steps: int = 1,
+        policy: str = "full",
+        ratio: float = 1.0,
     ) -> None:
         store, weights = _samples(network), fold_batch_norm(network, initial_weights(network, _SEED))
         plan = make_plan(network, dtype, trained)
@@ -189,8 +207,8 @@ class _Step:
         script = memory_script(enlarged, ram, flash, _STACK_BYTES)
         build = build_firmware(platform, {"plan.c": source, "memory.ld": script})
         image = Image(build.executable)
-        request = image.symbols["run_request"].address, _request(policy, ratio).pack()
-        samples = enlarged.memory("samples").origin, store.first_steps(1, 0).pack()
+        request = image.symbols["run_request"].address, _request(steps, policy, ratio).pack()
+        samples = enlarged.memory("samples").origin, store.first_steps(steps, 0).pack()
         trace = run_isolated(Job(build.executable, enlarged, writes=(request, samples), timeout_s=_TIMEOUT_S))
         cycles = price(trace, image, enlarged).by_context_cycles
         counts = trace.executions.sum(axis=0).tolist()
@@ -211,20 +229,26 @@ def measure_kernel(case: KernelCase, platform: str) -> KernelSpeed:
     """Return the speed of one case on one platform."""
     layer = case.layer
     behind = sum(spec.trainable for spec in case.layers[layer:])
-    alone = _Step(case.network, case.dtype, behind, platform)
-    whole = _Step(case.network, case.dtype, behind + 1, platform)
-    forward = whole.cost("forward", layer=layer)
-    select, update = whole.cost("select", layer=layer), whole.cost("update", layer=layer)
+    alone = _Minibatch(case.network, case.dtype, behind, platform, steps=case.steps)
+    whole = _Minibatch(case.network, case.dtype, behind + 1, platform, steps=case.steps)
     gradient, backward = alone.cost("backward", layer=layer), whole.cost("backward", layer=layer)
-    step = forward + select + backward + update / UPDATE_BATCH
-    return KernelSpeed(case, platform, forward, backward - gradient, gradient, step, whole.enlarged)
+    return KernelSpeed(
+        case,
+        platform,
+        forward=whole.cost("forward", layer=layer) / case.steps,
+        error=(backward - gradient) / case.steps,
+        gradient=gradient / case.steps,
+        select=whole.cost("select", layer=layer) / case.steps,
+        update=whole.cost("update", layer=layer),
+        enlarged=whole.enlarged,
+    )
 
 
 def measure_ratio(platform: str) -> RatioSpeed:
     """Return what the last layers of a network for transfer learning cost at update ratios 1.0 and 0.1."""
     network = load_network(RATIO_NETWORK)
     costs = [
-        _Step(network, "uint8", RATIO_LAYERS, platform, "static", ratio).cost("select", "backward")
+        _Minibatch(network, "uint8", RATIO_LAYERS, platform, policy="static", ratio=ratio).cost("select", "backward")
         for ratio in (1.0, 0.1)
     ]
     return RatioSpeed(network.name, platform, RATIO_LAYERS, *costs)

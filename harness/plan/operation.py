@@ -16,7 +16,8 @@ NO_LAYER = -1
 class Operation:
     """A kernel call on the C struct `params`; `reads` and `writes` give lifetimes.
 
-    `result_member` names the member of the struct that holds what is computed, for calibration.
+    `result_member` names the member of the struct that holds what is computed, for calibration. What `settles` runs
+    once a minibatch, before the updates.
     """
 
     kernel: str
@@ -27,6 +28,7 @@ class Operation:
     reads: list[Tensor] = field(default_factory=list)
     writes: list[Tensor] = field(default_factory=list)
     scratch: list[Tensor] = field(default_factory=list)
+    settles: bool = False
 
     @property
     def result(self) -> Tensor | None:

@@ -35,6 +35,16 @@ class Structures:
     directions: Tensor | None
 
 
+@dataclass(frozen=True)
+class Burst:
+    """Room for `steps` whose gradients a dense layer adds in one go; its tensors are zero while none waits."""
+
+    steps: int
+    held: Tensor
+    inputs: Tensor
+    errors: Tensor
+
+
 @dataclass
 class PlannedNode:
     """A node with its tensors; those it does not have are None."""
@@ -52,6 +62,7 @@ class PlannedNode:
     forward_scratch: Tensor | None = None
     gradient_scratch: Tensor | None = None
     error_scratch: Tensor | None = None
+    burst: Burst | None = None
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from harness.model import Network
 from harness.plan.arena import place
 from harness.plan.graph import Dtype, ElementDtype, Graph, Node, Value, lower
 from harness.plan.operation import NO_LAYER, Operation
-from harness.plan.plan import ErrorMeeting, Plan, PlannedNode, Structures
-from harness.plan.scratch import error_scratch_bytes, forward_scratch_bytes, gradient_scratch_bytes
+from harness.plan.plan import Burst, ErrorMeeting, Plan, PlannedNode, Structures
+from harness.plan.scratch import burst_steps, error_scratch_bytes, forward_scratch_bytes, gradient_scratch_bytes
 from harness.plan.tensor import Category, ElementType, Place, Tensor
 
 _LARGEST_SUM = (1 << 31) - 1
@@ -305,6 +305,7 @@ class _Planner:
             scratch=[structures.selected, structures.ranking],
         )
         planned.gradient_scratch = self._scratch(f"gradient_scratch{layer}", gradient_scratch_bytes(node))
+        planned.burst = self._plan_burst(node)
         gradient = Operation(
             f"{node.kind}_{suffix}_gradient",
             "backward",
@@ -315,10 +316,29 @@ class _Planner:
         )
         return [select, gradient]
 
+    def _plan_burst(self, node: Node) -> Burst | None:
+        steps = burst_steps(node)
+        if not steps:
+            return None
+        layer, feature_pairs, row_groups = node.layer, -(-node.elements // 2), -(-node.structures // 4)
+        return Burst(
+            steps,
+            self._tensor(f"burst_held{layer}", "uint32", 1, "gradients", "state"),
+            self._tensor(f"burst_inputs{layer}", "uint8", 2 * feature_pairs * steps, "gradients", "state"),
+            self._tensor(f"burst_errors{layer}", "int16", 4 * row_groups * steps, "gradients", "state"),
+        )
+
     def _velocity(self, name: str, elements: int) -> Tensor | None:
         return self._tensor(name, "float32", elements, "optimizer", "state") if self.velocities else None
 
     # The plan -------------------------------------------------------------------------------------------------------
+
+    def _settle(self, nodes: list[PlannedNode]) -> list[Operation]:
+        return [
+            Operation("dense_u8_settle", "backward", planned.node.layer, planned.node.name, settles=True)
+            for planned in nodes
+            if planned.burst
+        ]
 
     def _update(self, nodes: list[PlannedNode]) -> list[Operation]:
         trained = [planned.structures for planned in nodes if planned.structures]
@@ -364,7 +384,8 @@ class _Planner:
         )
         backward = self._plan_backward(nodes, logits_error)
         shared = self._tensor("shared", "shared", 1, "selection", "state")
-        operations = [load, *(self._forward_operation(node) for node in nodes), loss, *backward, *self._update(nodes)]
+        forward = [self._forward_operation(node) for node in nodes]
+        operations = [load, *forward, loss, *backward, *self._settle(nodes), *self._update(nodes)]
         for index, operation in enumerate(operations):
             for tensor in (*operation.reads, *operation.writes, *operation.scratch):
                 tensor.used_at(index)

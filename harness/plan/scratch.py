@@ -21,6 +21,9 @@ _ERROR_CHANNELS = 12
 _GRADIENT_POSITIONS = 128
 _POINTWISE_TILE = (16, 8)
 _WINDOW_TILE = (8, 4)
+_GRADIENT_BYTES = 4
+_BURSTS = (16, 8)
+_BURST_SHARE = 1 / 16
 
 
 def _padded(elements: int) -> int:
@@ -65,6 +68,15 @@ def gradient_scratch_bytes(node: Node) -> int:
     error_plane = rows * pitch
     input_plane = (rows + below) * pitch + (beside + 1) // 2 * 2
     return 4 * filters * channels * taps + 2 * (filters * error_plane + channels * input_plane)
+
+
+def burst_steps(node: Node) -> int:
+    """Return how many steps a dense layer keeps to add their gradients in one go: as many as cost next to no memory."""
+    if not _is_uint8(node, "dense"):
+        return 0
+    gradient_bytes = _GRADIENT_BYTES * node.elements * node.structures
+    step_bytes = node.elements + _LANE_BYTES * node.structures
+    return next((steps for steps in _BURSTS if steps * step_bytes <= _BURST_SHARE * gradient_bytes), 0)
 
 
 def _is_uint8(node: Node, kind: str) -> bool:

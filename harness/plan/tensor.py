@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ElementType = Literal["uint8", "int32", "uint16", "uint32", "float32", "quant", "selection", "shared", "direction"]
+ElementType = Literal[
+    "uint8", "int16", "uint16", "int32", "uint32", "float32", "quant", "selection", "shared", "direction"
+]
 
 ELEMENT_BYTES: dict[ElementType, int] = {
     "uint8": 1,
+    "int16": 2,
     "uint16": 2,
     "int32": 4,
     "uint32": 4,
