@@ -85,6 +85,6 @@ def test_the_document_of_a_case_gives_its_macs_and_passes(monkeypatch):
     (board,) = json.loads(result.output)
     (kernel,) = board["kernels"]
     assert kernel["macs"] == (3 * 8 - 2) ** 2 * 8
-    assert {"forward", "error", "gradient", "step"} <= kernel.keys()
+    assert {"forward", "error", "gradient", "select", "update", "step_of_16", "step_of_100"} <= kernel.keys()
     assert kernel["forward"]["instructions"] == int(kernel["forward"]["instructions"])
     assert board["cycle_error"]
