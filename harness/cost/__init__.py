@@ -1,6 +1,7 @@
 """What a trace costs: cycles, time, energy and memory. Counts are exact; cycles, time and energy are estimates."""
 
-from harness.cost.cycles import CoreTable, Cycles, Range, core_table, price
+from harness.cost.core import CoreModel, core_model, core_names
+from harness.cost.cycles import Cycles, Range, price
 from harness.cost.energy import Energy, energy, time_ms
 from harness.cost.memory import StaticMemory, peak_stack_bytes, static_memory
 from harness.cost.memory_system import BoardMemory
@@ -8,14 +9,15 @@ from harness.cost.waits import MemorySystem, Waits
 
 __all__ = [
     "BoardMemory",
-    "CoreTable",
+    "CoreModel",
     "Cycles",
     "Energy",
     "MemorySystem",
     "Range",
     "StaticMemory",
     "Waits",
-    "core_table",
+    "core_model",
+    "core_names",
     "energy",
     "peak_stack_bytes",
     "price",

@@ -1,82 +1,24 @@
-"""Estimated cycles of a trace: a table of cycles per instruction class for each core, kept as data in `cores/`."""
+"""Estimated cycles of a trace: every basic block goes through the pipeline of the core once, for all its executions."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.build.elf import Image
+from harness.cost.block import blocks_of
+from harness.cost.core import CoreModel, core_model
+from harness.cost.pipeline import Chance
+from harness.cost.simulation import Prices, Simulation
 from harness.cost.waits import MemorySystem, Waits
-from harness.errors import EngineError
-from harness.platform import Core, Platform
-from harness.trace.instruction import Instruction, Kind, Listing, passed
+from harness.platform import Platform
+from harness.trace.instruction import Listing
 from harness.trace.trace import Context, Trace
 
-_CORES = Path(__file__).parent / "cores"
 Range = tuple[float, float]
 """The least and the most that an estimate may be."""
-
-_ACCESSES = frozenset({Kind.LOAD, Kind.STORE, Kind.FP_LOAD, Kind.FP_STORE})
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class KindCycles(_Strict):
-    """What one instruction of a class costs.
-
-    `cycles` plus `per_word` for every word loaded or stored, plus `taken` when it leaves for another address than the
-    next, plus `register_offset` and `double` where these apply; less `pipelined` when the next instruction is a load or
-    store whose address does not wait for this one. `dual` classes may issue in pairs.
-    """
-
-    cycles: float
-    per_word: float = 0.0
-    taken: float = 0.0
-    register_offset: float = 0.0
-    double: float = 0.0
-    pipelined: float = 0.0
-    dual: bool = False
-    source: str
-
-
-class Issue(_Strict):
-    """How many cycles an instruction that may issue in pairs takes, as a factor."""
-
-    factor: float = Field(gt=0, le=1)
-    source: str
-
-
-class CoreTable(_Strict):
-    """The cycle table of one core; `source` of a kind is a key of `sources`."""
-
-    core: Core
-    model: str
-    error: str
-    issue: Issue | None = None
-    sources: dict[str, str]
-    kinds: dict[Kind, KindCycles]
-
-    @model_validator(mode="after")
-    def _sources_are_known(self) -> CoreTable:
-        for kind, entry in self.kinds.items():
-            if entry.source not in self.sources:
-                raise ValueError(f"kinds.{kind}.source: '{entry.source}' is not in sources")
-        return self
-
-
-@cache
-def core_table(core: Core) -> CoreTable:
-    """Return the cycle table of `core`."""
-    return CoreTable.model_validate(yaml.safe_load((_CORES / f"{core}.yaml").read_text()))
 
 
 @dataclass(frozen=True)
@@ -151,41 +93,23 @@ class Cycles:
 def price(trace: Trace, image: Image, platform: Platform, memory_system: MemorySystem | None = None) -> Cycles:
     """Estimate the cycles of `trace`, which came from running `image` on `platform`.
 
-    Without a `memory_system` no fetch, load or store waits for a memory. An instruction whose condition failed takes
-    one cycle. Raises EngineError when an instruction was executed that the table of the core does not price.
+    Without a `memory_system` no fetch, load or store waits for a memory. The estimate is the mean of the two middle
+    chances, the range goes from the best to the worst. Raises EngineError when an instruction was executed that the
+    core has no timing for.
     """
-    table = core_table(platform.core)
-    listing = Listing(image)
-    factor = table.issue.factor if table.issue else 1.0
-    count = len(trace.addresses)
-    each, taken, skipped = np.empty(count), np.empty(count), np.empty(count)
-    for row, address in enumerate(trace.addresses):
-        instruction = listing.at(int(address))
-        entry = table.kinds.get(instruction.kind)
-        if entry is None:
-            raise EngineError(f"{table.model} has no cycles for '{instruction}' ({instruction.kind})")
-        scale = factor if entry.dual else 1.0
-        following = listing.instructions.get(instruction.end)
-        each[row] = scale * _cycles(entry, instruction, following)
-        taken[row] = entry.taken
-        skipped[row] = factor
-    cycles = (
-        passed(trace) * each[:, None]
-        + trace.taken.astype(np.float64) * taken[:, None]
-        + trace.skipped.astype(np.float64) * skipped[:, None]
-    )
-    priced = Cycles(table.model, table.error, trace.contexts, cycles, cycles, cycles)
+    core, listing = core_model(platform.core), Listing(image)
+    instructions = [listing.at(int(address)) for address in trace.addresses]
+    simulation = Simulation(core, instructions, blocks_of(trace, instructions))
+    best, lucky, unlucky, worst = (_cycles(trace, core, simulation.prices(chance)) for chance in Chance)
+    middle = (lucky + unlucky) / 2
+    low, high = np.minimum(best, middle), np.maximum(worst, middle)
+    priced = Cycles(core.model, core.error, trace.contexts, low, middle, high)
     return priced if memory_system is None else priced.with_waits(memory_system.waits(trace, listing, platform))
 
 
-def _cycles(entry: KindCycles, instruction: Instruction, following: Instruction | None) -> float:
-    cycles = entry.cycles + entry.per_word * (instruction.loaded_words + instruction.stored_words)
-    cycles += entry.register_offset * instruction.has_register_offset + entry.double * instruction.is_double
-    if entry.pipelined and following is not None and following.kind in _ACCESSES:
-        cycles -= entry.pipelined * (not _address_uses(following, instruction.operands.split(",", 1)[0]))
-    return cycles
-
-
-def _address_uses(access: Instruction, register: str) -> bool:
-    address = access.operands.partition("[")[2].partition("]")[0]
-    return re.search(rf"\b{re.escape(register)}\b", address) is not None
+def _cycles(trace: Trace, core: CoreModel, prices: Prices) -> npt.NDArray[np.float64]:
+    executions, taken = trace.executions.astype(np.float64), trace.taken.astype(np.float64)
+    cycles = executions * prices.each[:, None] + taken * prices.taken[:, None]
+    if core.skipped == "cycle":
+        cycles -= trace.skipped.astype(np.float64) * (prices.each[:, None] - 1.0)
+    return cycles + np.minimum(taken, executions - taken) * prices.rarer[:, None]

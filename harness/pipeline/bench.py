@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.build import Image, build_firmware, memory_script, plan_source
-from harness.cost import core_table, price
+from harness.cost import core_model, price
 from harness.engine.job import Job
 from harness.engine.request import RunRequest, SampleStore
 from harness.engine.worker import run_isolated
@@ -256,5 +256,5 @@ def measure_ratio(platform: str) -> RatioSpeed:
 
 def cycle_model(platform: str) -> tuple[str, str]:
     """Return the name of the cycle model of a platform's core, and its error."""
-    table = core_table(load_platform(platform).core)
-    return table.model, table.error
+    model = core_model(load_platform(platform).core)
+    return model.model, model.error
