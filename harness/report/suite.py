@@ -228,7 +228,7 @@ class Suite:
         return list(found)
 
     def model_line(self, column: str, platform: str | None = None) -> str:
-        """Return the models behind the estimates in `column` in short: `table-m4f-1 (±15 %)`."""
+        """Return the models behind the estimates in `column` in short: `pipeline-m4f-1 (±10 %)`."""
         short = [
             (notation.model_name(model), notation.error_figures(error))
             for model, error in self.models(column, platform)
