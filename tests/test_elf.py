@@ -45,7 +45,7 @@ def test_source_lines_equal_those_of_addr2line(board):
     for address, place in zip(addresses, out, strict=True):
         expected = re.sub(r" \(discriminator \d+\)", "", place.rpartition("/")[2])
         if expected[-1].isdigit():
-            assert image.source_line(address) == expected, hex(address)
+            assert str(image.source_line(address)) == expected, hex(address)
             compared += 1
     assert compared > 50
 

@@ -6,23 +6,17 @@ import itertools
 from pathlib import Path
 
 import pytest
-from small_scenarios import run, write_scenario
+from small_runs import small_run
 
 from harness.errors import InputError
 from harness.result import Document, read_results
 from harness.result.evidence import evidence_of, read_layout, stored_path
 from harness.trace import Trace
 
-OUT = "out"
-
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("evidence")
-    write_scenario(place / "small.yaml")
-    result = run("small.yaml", "-o", OUT, cwd=place)
-    assert result.returncode == 0, result.stderr
-    return place / OUT
+def folder() -> Path:
+    return small_run()
 
 
 @pytest.fixture

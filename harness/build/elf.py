@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import posixpath
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,11 +50,25 @@ class Symbol:
 
 
 @dataclass(frozen=True)
+class SourceLine:
+    """A line of a source file: the path as the compiler was told it, relative to the firmware's folder, and a number.
+
+    Files of others (libraries, headers of the compiler) come without their folder.
+    """
+
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.file.rpartition('/')[2]}:{self.number}"
+
+
+@dataclass(frozen=True)
 class _Line:
     """A row of the DWARF line table: it holds up to the next row of its sequence."""
 
     address: int
-    place: str | None
+    place: SourceLine | None
 
 
 class Image:
@@ -83,6 +99,7 @@ class Image:
 
     def _read_symbols(self, elf: Any) -> None:
         names: dict[str, Symbol] = {}
+        placed: list[Symbol] = []
         functions: list[Symbol] = []
         marks: dict[int, str] = {}
         table = elf.get_section_by_name(".symtab")
@@ -95,10 +112,13 @@ class Image:
             elif kind == "STT_FUNC":
                 function = Symbol(name, value & ~1, symbol["st_size"], is_function=True)
                 functions.append(function)
+                placed.append(function)
                 names[name] = function
             elif kind in ("STT_OBJECT", "STT_NOTYPE"):
-                names.setdefault(name, Symbol(name, value, symbol["st_size"], is_function=False))
+                placed.append(Symbol(name, value, symbol["st_size"], is_function=False))
+                names.setdefault(name, placed[-1])
         self.symbols = names
+        self.placed = tuple(sorted(placed, key=lambda symbol: (symbol.address, -symbol.size_bytes, symbol.name)))
         self._functions = sorted(functions, key=lambda function: (function.address, -function.size_bytes))
         self._function_starts = [function.address for function in self._functions]
         self.code_ranges = tuple(_thumb_ranges(self.sections, marks))
@@ -144,8 +164,8 @@ class Image:
             return None
         return function.name if self.is_code(address) or address == function.address else None
 
-    def source_line(self, address: int) -> str | None:
-        """Return `file.c:line` for `address`, or None when the ELF has no line for it."""
+    def source_line(self, address: int) -> SourceLine | None:
+        """Return the line that `address` was compiled from, or None when the ELF has none for it."""
         starts, lines = self._lines
         index = bisect.bisect_right(starts, address) - 1
         return lines[index].place if index >= 0 else None
@@ -163,7 +183,7 @@ class Image:
         with self.path.open("rb") as stream:
             elf = ELFFile(stream)
             try:
-                lines = _line_table(elf.get_dwarf_info()) if elf.has_dwarf_info() else []
+                lines = _line_table(elf.get_dwarf_info(), self.is_code) if elf.has_dwarf_info() else []
             except (DWARFError, ELFError, KeyError):
                 lines = []
         # A row that ends a sequence sorts before the row that begins the next one at the same address.
@@ -215,21 +235,42 @@ def _thumb_ranges(sections: tuple[Section, ...], marks: dict[int, str]) -> list[
     return sorted(ranges)
 
 
-def _line_table(dwarf: Any) -> list[_Line]:
+def source_file(program: Any, index: int) -> str | None:
+    """Return the path of entry `index` of a DWARF line program, None when it has no such entry."""
+    header = program.header
+    # Before version 5 files and folders count from 1, and folder 0 is the one the compiler ran in.
+    since = 0 if header["version"] >= 5 else 1
+    files, folders = header["file_entry"], header["include_directory"]
+    if not 0 <= index - since < len(files):
+        return None
+    entry = files[index - since]
+    name = entry.name.decode(errors="replace")
+    folder = folders[entry.dir_index - since].decode(errors="replace") if entry.dir_index >= 1 else ""
+    path = posixpath.normpath(posixpath.join(folder, name))
+    return path if path[0] not in "/." else posixpath.basename(path)
+
+
+def _line_table(dwarf: Any, is_code: Callable[[int], bool]) -> list[_Line]:
     lines: list[_Line] = []
     for unit in dwarf.iter_CUs():
         program = dwarf.line_program_for_CU(unit)
         if program is None:
             continue
-        first_file = 0 if program["version"] >= 5 else 1
-        names = [entry.name.decode(errors="replace") for entry in program["file_entry"]]
+        names: dict[int, str | None] = {}
+        sequence: list[_Line] = []
         for entry in program.get_entries():
             state = entry.state
             if state is None:
                 continue
             if state.end_sequence:
-                lines.append(_Line(state.address, None))
-            elif 0 <= state.file - first_file < len(names):
-                name = names[state.file - first_file].rpartition("/")[2]
-                lines.append(_Line(state.address, f"{name}:{state.line}"))
+                sequence.append(_Line(state.address, None))
+                # What the linker discarded was left behind at address 0, where there may be a vector table.
+                lines += sequence if is_code(sequence[0].address) else []
+                sequence = []
+                continue
+            if state.file not in names:
+                names[state.file] = source_file(program, state.file)
+            name = names[state.file]
+            if name is not None:
+                sequence.append(_Line(state.address, SourceLine(name, state.line)))
     return lines

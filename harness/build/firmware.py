@@ -58,7 +58,8 @@ def _compiler_version(compiler: str) -> str:
 
 
 @cache
-def _sources_hash() -> str:
+def sources_hash() -> str:
+    """Return the hash of the firmware's sources as they are now."""
     root = asset_dir("firmware")
     files = sorted(path for path in root.rglob("*") if path.is_file() and "tests" not in path.relative_to(root).parts)
     return content_hash([part for path in files for part in (str(path.relative_to(root)).encode(), path.read_bytes())])
@@ -97,7 +98,7 @@ def build_firmware(preset: str, files: dict[str, str], optimization: str = "-O2"
     for tool in ("cmake", "ninja", compiler):
         _require(tool)
     version = _compiler_version(compiler)
-    parts = [_sources_hash(), preset, version, optimization, *(text for item in sorted(files.items()) for text in item)]
+    parts = [sources_hash(), preset, version, optimization, *(text for item in sorted(files.items()) for text in item)]
     key = content_hash([part.encode() for part in parts])
     folder = cache_dir() / "builds" / f"{preset}-{key}"
     with _locks[key]:
@@ -118,7 +119,7 @@ def _build(preset: str, files: dict[str, str], optimization: str, version: str, 
     folder.parent.mkdir(parents=True, exist_ok=True)
     source = asset_dir("firmware").resolve()
     # CMake notes absolute paths in its tree, so a tree serves only where it was made.
-    parts = [_sources_hash(), preset, version, optimization, str(source), str(folder.parent.resolve())]
+    parts = [sources_hash(), preset, version, optimization, str(source), str(folder.parent.resolve())]
     tree = folder.parent / f"objects-{preset}-{content_hash([part.encode() for part in parts])}"
     with _locked(tree.with_suffix(".lock")), tempfile.TemporaryDirectory(prefix=".done-", dir=folder.parent) as done:
         if not (tree / _CONFIGURED).exists():

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.cli import bench, data, doctor, profile, run, schema, validate, validate_model
+from harness.cli import bench, data, doctor, explain, profile, run, schema, validate, validate_model
 from harness.errors import EXIT_FAILURE, HarnessError, message_of
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("explain")(explain.explain)
 app.command("validate")(validate.validate)
 app.command("profile")(profile.profile)
 app.command("validate-model")(validate_model.validate_model)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.assets import content_hash
-from harness.build import Build, Image, build_firmware, memory_script, plan_source
+from harness.build import Build, Image, build_firmware, memory_script, plan_source, sources_hash
 from harness.cost import BoardMemory, Cycles, energy, peak_stack_bytes, price, static_memory
 from harness.dataset import SampleSet, load_dataset, visiting_order
 from harness.engine.job import Job
@@ -46,10 +46,7 @@ from harness.result import (
     collect_provenance,
 )
 from harness.result.evidence import FIRMWARE, TRACES, store_file, store_layout
-from harness.trace import Trace
-
-STEP_PHASES = ("load", "forward", "loss", "select", "backward", "update")
-"""The phases that make up a training step; start-up, evaluation and records are not part of its cost."""
+from harness.trace import STEP_PHASES, Trace
 
 TWIN_OPTIMIZATION = "-O3"
 TWIN_TIMEOUT_S = 4 * 3600.0
@@ -313,7 +310,7 @@ class Runner:
                 "estimates": _estimates(prepared, trace, cycles),
                 "memory": _memory(prepared, image, trace),
                 "updated_share": _updated_share(prepared, training),
-                "evidence": Evidence(**stored),
+                "evidence": Evidence(**stored, sources=sources_hash()),
             }
         return Document(status="ok", **parts, **self._identity(work))
 

@@ -102,13 +102,13 @@ def finish(
     return Plot(name, title, caption, vector.getvalue(), raster.getvalue(), wide, hints or {})
 
 
-def head(axes: Axes, title: str, below: str = "", left_pt: float = 0) -> None:
-    """Put a title, and a quieter line below it, over the left edge of `axes` or `left_pt` points left of it."""
+def head(axes: Axes, title: str, below: str = "", left_pt: float = 0, up_pt: float = 0) -> None:
+    """Put a title, and a quieter line below it, over `axes`: `left_pt` left of its edge, `up_pt` higher than usual."""
     place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
-    above_pt = 20 if below else 8
+    above_pt = up_pt + (20 if below else 8)
     axes.annotate(title, (0, 1), (-left_pt, above_pt), **place, fontsize=10.5, fontweight="bold")
     if below:
-        axes.annotate(below, (0, 1), (-left_pt, 8), **place, fontsize=8, color=palette.MUTED)
+        axes.annotate(below, (0, 1), (-left_pt, up_pt + 8), **place, fontsize=8, color=palette.MUTED)
 
 
 def label_axis(axes: Axes, title: str, below: str) -> None:

@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterable
 
 from matplotlib import colormaps
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 
 INK = "#1f2328"
 MUTED = "#59636e"
 GRID = "#dfe4ea"
 SURFACE = "#ffffff"
 OTHER = "#bbbbbb"
+_LIGHT = 0.5
 
 _DARK = {
     INK: "#e6edf3",
@@ -99,6 +100,12 @@ def sequence(names: Iterable[str]) -> dict[str, str]:
     low, high = 0.22, 0.9
     step = (high - low) / max(1, len(ordered) - 1)
     return {name: to_hex(colormaps["viridis"](low + index * step)) for index, name in enumerate(ordered)}
+
+
+def on(colour: str) -> str:
+    """Return the colour of text that can be read on `colour`: ink on light ones, the surface on dark ones."""
+    red, green, blue = to_rgb(colour)
+    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > _LIGHT else SURFACE
 
 
 def themed(svg: str) -> str:

@@ -1,4 +1,4 @@
-"""All plots of a suite, and their files."""
+"""All plots of a suite and of a run, and their files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.assets import write_atomically
+from harness.explanation.stored_run import StoredRun
+from harness.report.cycle_plot import function_cycles_plot, layer_cycles_plot
 from harness.report.figure import Plot
+from harness.report.memory_plot import arena_map_plot, ram_plot, stack_plot
 from harness.report.scatter import tradeoff_plot
 from harness.report.stack import arena_plot, layer_plot, phase_plot
 from harness.report.suite import TRADEOFFS, Suite
@@ -18,6 +21,12 @@ def suite_plots(suite: Suite) -> list[Plot]:
         return []
     scatters = [tradeoff_plot(suite, tradeoff) for tradeoff in TRADEOFFS] if len(suite.ok) > 1 else []
     return [*scatters, arena_plot(suite), phase_plot(suite), layer_plot(suite)]
+
+
+def explanation_plots(run: StoredRun) -> list[Plot]:
+    """Return every picture of where the cycles and the memory of one run go."""
+    draw = (layer_cycles_plot, function_cycles_plot, ram_plot, arena_map_plot, stack_plot)
+    return [plot(run) for plot in draw]
 
 
 def write_plots(folder: Path, plots: Sequence[Plot]) -> list[Path]:

@@ -155,12 +155,16 @@ class StoredFile(_Part):
 
 
 class Evidence(_Part):
-    """What `harness explain` reads: the firmware as it ran, its trace, and the memory layout of its plan."""
+    """What `harness explain` reads: the firmware as it ran, its trace, its plan.c, and the memory layout of its plan.
+
+    `sources` is the hash of the sources of the firmware beside plan.c.
+    """
 
     firmware: StoredFile
     trace: StoredFile
     layout: StoredFile
     plan: StoredFile
+    sources: str
 
 
 class Provenance(_Part):

@@ -115,6 +115,14 @@ class Instruction:
         return f"{self.mnemonic} {self.operands}".rstrip()
 
 
+def branch_target(instruction: Instruction) -> int | None:
+    """Return where a direct call or branch goes, None for any other instruction."""
+    if instruction.kind not in (Kind.CALL, Kind.BRANCH, Kind.BRANCH_CONDITIONAL):
+        return None
+    last = instruction.operands.rpartition("#")[2]
+    return int(last, 16) & ~1 if last.startswith("0x") else None
+
+
 class Listing:
     """All instructions of the Thumb code of an image, by address."""
 

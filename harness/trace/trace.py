@@ -19,6 +19,9 @@ PHASES = ("startup", "load", "forward", "loss", "select", "backward", "update", 
 REGION_PHASES = ("outside", "region")
 """What stands for phases when a region of any ELF is told apart from the rest of it."""
 
+STEP_PHASES = ("load", "forward", "loss", "select", "backward", "update")
+"""The phases that make up a training step; start-up, evaluation and records are not part of its cost."""
+
 NO_LAYER = -1
 
 _ACCESSES, _MISSES = "accesses:", "misses:"

@@ -1,0 +1,148 @@
+"""One stored run, opened again: its firmware, trace, memory layout and cycles."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.assets import asset_dir
+from harness.build import Image, SourceLine, sources_hash
+from harness.build.source_map import Origin, SourceMap
+from harness.cost import BoardMemory, Cycles, price
+from harness.errors import InputError, nearest
+from harness.explanation.stack import DeepStack, deep_stacks
+from harness.platform import Platform, load_platform
+from harness.result import Document
+from harness.result.evidence import evidence_of, read_layout, stored_path
+from harness.result.layout import Layout
+from harness.trace import Trace
+
+_PLAN = "plan.c"
+
+
+def select_run(folder: Path, documents: Sequence[Document], wanted: str | None) -> Document:
+    """Return the run that `wanted` names: its id, its label, or words of the label that no other run has all of.
+
+    Without `wanted` there must be one run only. Raises InputError with the nearest choice.
+    """
+    labels = [document.run.label or document.run.id for document in documents]
+    if wanted is None:
+        if len(documents) == 1:
+            return documents[0]
+        raise InputError(f"{folder}: expected the name of one of its {len(labels)} runs: {', '.join(labels)}")
+    for document, label in zip(documents, labels, strict=True):
+        if wanted in (document.run.id, label):
+            return document
+    words = set(_words(wanted))
+    found = [index for index, label in enumerate(labels) if words and words <= set(_words(label))]
+    if len(found) == 1:
+        return documents[found[0]]
+    if found:
+        raise InputError(f"{folder}: '{wanted}' may be any of {', '.join(labels[index] for index in found)}")
+    raise InputError(f"{folder}: no run '{wanted}'; {nearest(wanted, labels)}")
+
+
+def _words(label: str) -> list[str]:
+    return [word for word in re.split(r"[\s,\[\]]+", label) if word]
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run with what it left behind. Properties are read or computed at their first use."""
+
+    document: Document
+    folder: Path
+
+    def __post_init__(self) -> None:
+        """Raise InputError when the run left nothing to explain."""
+        evidence_of(self.document, self.folder)
+
+    @property
+    def label(self) -> str:
+        """Return what the run is called."""
+        return self.document.run.label or self.document.run.id
+
+    @property
+    def steps(self) -> int:
+        """Return the training steps that were emulated."""
+        assert self.document.agreement is not None
+        return self.document.agreement.steps_emulated
+
+    @cached_property
+    def image(self) -> Image:
+        """Return the firmware as it ran."""
+        return Image(self._path("firmware"))
+
+    @cached_property
+    def trace(self) -> Trace:
+        """Return what was counted, without the records of the training state."""
+        path = self._path("trace")
+        try:
+            return Trace.load(path)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
+            raise InputError(f"{path}: no trace of this version of harness: {problem}; run it again") from problem
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Return operations and tensors."""
+        return read_layout(self.folder, evidence_of(self.document, self.folder).layout)
+
+    @cached_property
+    def platform(self) -> Platform:
+        """Return the board of the run, as it is described now."""
+        return load_platform(str(self.document.settings["platform"]))
+
+    @cached_property
+    def cycles(self) -> Cycles:
+        """Return the estimated cycles of the trace, by the model of this version of harness."""
+        return price(self.trace, self.image, self.platform, BoardMemory())
+
+    @cached_property
+    def origins(self) -> list[Origin]:
+        """Return where each executed instruction comes from, in the order of the trace."""
+        return SourceMap(self.image).origins(self.trace.addresses.tolist())
+
+    @cached_property
+    def stacks(self) -> list[DeepStack]:
+        """Return the deepest stack of each context, in the order of the trace."""
+        return deep_stacks(self.trace, self.image)
+
+    @cached_property
+    def layer_names(self) -> dict[int, str]:
+        """Return the name of every layer that does something in a step."""
+        assert self.document.counts is not None
+        return {part.layer: part.layer_name for part in self.document.counts.by_layer if part.layer_name}
+
+    def layer_name(self, layer: int) -> str:
+        """Return the name of a layer for tables: `2 conv2d`, and `no layer` outside any."""
+        return self.layer_names.get(layer, "no layer" if layer < 0 else str(layer))
+
+    @property
+    def sources_changed(self) -> bool:
+        """Say whether the sources of the firmware are not those of the run any more, so that lines have no text."""
+        return evidence_of(self.document, self.folder).sources != sources_hash()
+
+    def text(self, line: SourceLine) -> str:
+        """Return the text of a source line; empty when there is none of the project, or it is not that of the run."""
+        lines = self._source(line.file)
+        return lines[line.number - 1].strip() if 0 < line.number <= len(lines) else ""
+
+    def _source(self, file: str) -> list[str]:
+        if file not in self._sources:
+            path = self._path("plan") if file == _PLAN else asset_dir("firmware") / file
+            known = path.is_file() and (file == _PLAN or not self.sources_changed)
+            self._sources[file] = path.read_text(errors="replace").splitlines() if known else []
+        return self._sources[file]
+
+    @cached_property
+    def _sources(self) -> dict[str, list[str]]:
+        return {}
+
+    def _path(self, what: str) -> Path:
+        file: Any = getattr(evidence_of(self.document, self.folder), what)
+        return stored_path(self.folder, file)
