@@ -26,7 +26,7 @@ from harness.model import (
     Network,
     Pointwise,
     Window,
-    layer_named,
+    value_named,
     weights_shape,
 )
 
@@ -102,6 +102,11 @@ GRAPHS = {
             "doubled", (6,),
             Dense(units=5, activation="relu", name="both"), Add(of="both"), Dense(units=4, activation="hard_swish"),
         ),
+        network(
+            "input-residual", (4, 5, 3),
+            Pointwise(filters=6, activation="relu6"), DepthwiseConv2d(kernel=5, padding=2, activation="relu6"),
+            Pointwise(filters=3), Add(of="input"), Pointwise(filters=4, activation="relu"), Flatten(), Dense(units=4),
+        ),
     )
 }  # fmt: skip
 """Every other layer, with residual additions."""
@@ -128,7 +133,7 @@ def reference_layers(net: Network) -> list[Layer]:
         sizes = {}
         if isinstance(spec, Window):
             sizes = {"window": spec.windows, "stride": spec.strides, "padding": spec.paddings}
-        other = layer_named(net.layers, spec.of, index) if isinstance(spec, Add) else -1
+        other = value_named(net.layers, spec.of, index) if isinstance(spec, Add) else 0
         kind = REFERENCE_KINDS.get(spec.type, spec.type)
         result.append(Layer(kind, getattr(spec, "activation", "none"), **sizes, other=other))
     return result

@@ -19,7 +19,7 @@ from harness.model.layer import (
     Shape,
     Window,
 )
-from harness.model.network import Network, infer_shapes, layer_named, network_of_layers
+from harness.model.network import Network, infer_shapes, network_of_layers, value_named
 from harness.model.weights import (
     LayerWeights,
     NetworkWeights,
@@ -54,11 +54,11 @@ __all__ = [
     "fold_batch_norm",
     "infer_shapes",
     "initial_weights",
-    "layer_named",
     "load_network",
     "network_names",
     "network_of_layers",
     "read_weights",
+    "value_named",
     "weights_shape",
     "write_weights",
 ]

@@ -269,10 +269,15 @@ class Dense(_Layer):
 
 
 class Add(_Layer):
-    """Adds the output of an earlier layer: the end of a residual block."""
+    """Adds the output of an earlier layer, or the input of the network: the end of a residual block."""
 
     type: Literal["add"] = "add"
-    of: str = Field(min_length=1, max_length=64, description="name of the earlier layer", examples=["shortcut"])
+    of: str = Field(
+        min_length=1,
+        max_length=64,
+        description="name of the earlier layer, or `input` for the input of the network",
+        examples=["shortcut"],
+    )
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of the input; `infer_shapes` compares it with that of the other layer."""

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from harness.errors import InputError, nearest
 from harness.model.layer import Add, BatchNorm, Conv1d, Conv2d, Dense, DepthwiseConv2d, LayerSpec, Pointwise, Shape
 
+INPUT = "input"
+"""What an `add` calls the input of the network."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -23,17 +26,19 @@ class Network:
         return infer_shapes(self.layers, self.input_shape)
 
 
-def layer_named(layers: Sequence[LayerSpec], name: str, before: int) -> int:
-    """Return the index of the last layer called `name` among those before index `before`.
+def value_named(layers: Sequence[LayerSpec], name: str, before: int) -> int:
+    """Return the index among the values between layers of the last one called `name` before layer `before`.
 
-    Raises InputError when there is none.
+    Value 0 is the network's input, called `input`; value n is what layer n - 1 gives, called as that layer is. Raises
+    InputError when there is none.
     """
     for index in reversed(range(before)):
         if layers[index].name == name:
-            return index
-    known = [layer.name for layer in layers[:before] if layer.name]
-    hint = nearest(name, known) if known else "no earlier layer has a name"
-    raise InputError(f"add of '{name}', which no earlier layer is called; {hint}")
+            return index + 1
+    if name == INPUT:
+        return 0
+    known = [INPUT, *(layer.name for layer in layers[:before] if layer.name)]
+    raise InputError(f"add of '{name}', which no earlier layer is called; {nearest(name, known)}")
 
 
 def infer_shapes(layers: Sequence[LayerSpec], input_shape: Shape) -> tuple[Shape, ...]:
@@ -45,9 +50,9 @@ def infer_shapes(layers: Sequence[LayerSpec], input_shape: Shape) -> tuple[Shape
     for index, layer in enumerate(layers):
         try:
             if isinstance(layer, Add):
-                other = layer_named(layers, layer.of, index)
-                _check_add(layer, shapes[other + 1], shapes[-1])
-                _check_added_after_folding(layer, layers[other + 1])
+                other = value_named(layers, layer.of, index)
+                _check_add(layer, shapes[other], shapes[-1])
+                _check_added_after_folding(layer, layers[other])
             if isinstance(layer, BatchNorm):
                 _check_batch_norm(layers, index)
             shapes.append(layer.output_shape(shapes[-1]))

@@ -26,7 +26,7 @@ from harness.model import (
     Pointwise,
     Shape,
     Window,
-    layer_named,
+    value_named,
     weights_shape,
 )
 
@@ -131,7 +131,7 @@ class _Lowering:
     def graph(self) -> Graph:
         source = Value("input", _elements(self._shapes[0]), "uint8" if self._border else "float32")
         current = source
-        outputs: list[Value] = []
+        outputs = [source]
         for index in range(len(self._network.layers)):
             if index == self._border:
                 current = self._as_float(current, index, "dequantized")
@@ -157,7 +157,7 @@ class _Lowering:
             case Flatten() | BatchNorm():
                 return current
             case Add():
-                other = outputs[layer_named(self._network.layers, layer.of, index)]
+                other = outputs[value_named(self._network.layers, layer.of, index)]
                 if kind == "float32":
                     other = self._as_float(other, index, f"dequantized{index}")
                 value = Value(name, elements, kind)

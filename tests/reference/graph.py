@@ -14,7 +14,7 @@ WEIGHTED = ("conv2d", "depthwise_conv2d", "dense")
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer. Window, stride and padding are (down, across); `other` is the index of what an add adds.
+    """One layer. Window, stride and padding are (down, across); `other` is the index of the value that an add adds.
 
     `kind` is conv2d, depthwise_conv2d, dense, max_pool2d, avg_pool2d, global_avg_pool, add, or flatten or batch_norm,
     which do nothing: the first moves no data, the second is folded.
@@ -25,7 +25,7 @@ class Layer:
     window: Pair = (1, 1)
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
-    other: int = -1
+    other: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Node:
 def nodes_of(specs: Sequence[Layer], shapes: Sequence[Shape]) -> list[Node]:
     """Return the nodes of layers with `shapes` between them; values are named by the layer that gives them."""
     nodes: list[Node] = []
-    given: list[str] = []
     current = "input"
+    given = [current]
     for i, spec in enumerate(specs):
         before, after = tuple(shapes[i]), tuple(shapes[i + 1])
         output = f"output{i}"
