@@ -55,6 +55,26 @@ def _trace(addresses, executions, taken=None, skipped=None):
         ("nrf52840", "cbz r0, 1f\nnop\n1: nop", [0, 2, 4], [9, 1, 9], [8, 0, 0], None, [8 * 3 + 1 + 1 + 9] * 3),
         # a failed condition takes one cycle: IT is folded or not, a division takes 2 to 12 cycles, taken as 7
         ("nrf52840", "it ne\nudivne r0, r1, r2", [0, 2], [4, 4], None, [0, 1], [0 + 6 + 1, 2 + 21 + 1, 4 + 36 + 1]),
+        # compendium.i-0.nl, instruction alignment: three misaligned 32-bit instructions in a row take one more cycle
+        (
+            "nrf52840",
+            "nop\n" + "and.w r0, r1, r2\n" * 4,
+            [0, 2, 6, 10, 14],
+            [10] * 5,
+            None,
+            None,
+            [10 * 5, 10 * 6, 10 * 6],
+        ),
+        # Arm DDI 0337I 3.4.2: an unaligned word is loaded in parts; only what is then taken apart may be one
+        (
+            "nrf52840",
+            "ldr r0, [r1]\nsxtb16 r2, r0\nldr r0, [r3]\nadds r2, r0",
+            [0, 2, 6, 8],
+            [10] * 4,
+            None,
+            None,
+            [10 * (2 + 1 + 2 + 1)] * 2 + [10 * (4 + 1 + 2 + 1)],
+        ),
         # from the second time on the load waits for what the end of the loop adds to its address
         (
             "nrf52840",

@@ -95,8 +95,16 @@ class Prediction(_Strict):
 
 
 class Unaligned(_Strict):
-    """Cycles that a load of a word from an address that is no multiple of four takes longer."""
+    """Cycles that a load of a word takes longer at worst when its address is no multiple of four."""
 
+    cycles: int = Field(gt=0)
+    source: tuple[str, ...]
+
+
+class WideRun(_Strict):
+    """Cycles lost on fetching: at the `length`th of 32-bit instructions in a row that do not begin on a word."""
+
+    length: int = Field(gt=1)
     cycles: int = Field(gt=0)
     source: tuple[str, ...]
 
@@ -127,6 +135,7 @@ class CoreModel(_Strict):
     refill: Refill | None = None
     prediction: Prediction | None = None
     unaligned: Unaligned | None = None
+    wide_run: WideRun | None = None
     sources: dict[str, str]
     timings: tuple[Timing, ...]
 
@@ -137,7 +146,7 @@ class CoreModel(_Strict):
             missing = set(timing.hidden.before) - names if timing.hidden else set()
             if missing:
                 raise ValueError(f"timings.{timing.name}.hidden.before: there is no timing '{min(missing)}'")
-        parts = (self.reading, self.refill, self.prediction, self.unaligned, *self.timings)
+        parts = (self.reading, self.refill, self.prediction, self.unaligned, self.wide_run, *self.timings)
         for part in parts:
             for key in part.source if part else ():
                 if key not in self.sources:

@@ -95,10 +95,11 @@ class Pipeline:
     def _timings(self) -> dict[str, Timing]:
         return {timing.name: timing for timing in self.core.timings}
 
-    def operation(self, instruction: Instruction, unaligned: bool = False) -> Operation:
-        """Return `instruction` as this pipeline sees it; `unaligned` says that it may load from any address.
+    def operation(self, instruction: Instruction, fetch_cycles: int = 0, unaligned_cycles: int = 0) -> Operation:
+        """Return `instruction` as this pipeline sees it.
 
-        Raises EngineError when the core has no timing for it.
+        All chances but the best add `fetch_cycles`, the worst `unaligned_cycles` too. Raises EngineError when the core
+        has no timing for it.
         """
         operands = operands_of(instruction)
         stem = instruction.mnemonic.split(".", 1)[0]
@@ -110,10 +111,11 @@ class Pipeline:
             raise EngineError(f"{self.core.model} has no cycles for '{instruction}' ({instruction.kind})")
         words = instruction.loaded_words + instruction.stored_words
         low, high = timing.range or (timing.cycles, timing.cycles)
-        if unaligned and self.core.unaligned:
-            high += self.core.unaligned.cycles
         chances = (low, math.floor(timing.cycles), math.ceil(timing.cycles), high)
-        cycles = tuple(math.ceil(cycles + timing.per_word * words) for cycles in chances)
+        late = (0, fetch_cycles, fetch_cycles, fetch_cycles + unaligned_cycles)
+        cycles = tuple(
+            math.ceil(cycles + timing.per_word * words) + more for cycles, more in zip(chances, late, strict=True)
+        )
         # A predicted branch issues before its flags or its address are there.
         reads = () if timing.predicted else operands.reads
         loads = self.core.loads_in_banks and instruction.kind in _LOADS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,12 +13,16 @@ from harness.cost.block import Block
 from harness.cost.core import CoreModel
 from harness.cost.pipeline import Chance, Operation, Pipeline, Run, State
 from harness.trace.instruction import Instruction, Kind
-from harness.trace.operands import FLAGS, Role, branch_target
+from harness.trace.operands import FLAGS, Role, branch_target, operands_of
 
 _Floats = npt.NDArray[np.float64]
 _PASSES = 2
 _MISPREDICTIONS = {Chance.BEST: 0, Chance.LUCKY: 1, Chance.UNLUCKY: 1, Chance.WORST: 2}
 """How often a predictor gets a branch wrong each time it goes its rarer way."""
+
+
+_TAKES_APART = re.compile(r"[su]xta?b16|sml[as]ldx?|sml[as]dx?|smu[as]dx?|pkh(bt|tb)|[su](add|sub)(8|16)|usada?8")
+"""Mnemonics that take words as several small values."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,11 @@ class Simulation:
         """Take `instructions` and the `blocks` they form. Raises EngineError when the core has no timing for one."""
         self._core = core
         self._pipeline = Pipeline(core)
-        operations = [self._pipeline.operation(instruction) for instruction in instructions]
+        fetches, unaligned = _fetch_cycles(core, instructions), _unaligned_cycles(core, instructions, blocks)
+        operations = [
+            self._pipeline.operation(instruction, *late)
+            for instruction, *late in zip(instructions, fetches, unaligned, strict=True)
+        ]
         self._blocks = blocks
         self._parts = [operations[block.first : block.last + 1] for block in blocks]
         self._lasts = [operations[block.last] for block in blocks]
@@ -105,3 +114,44 @@ class Simulation:
             return 0
         early = (FLAGS, Role.FLAGS) in last.operands.reads and run.flags_distance >= prediction.distance
         return prediction.mispredicted_early_flags if early else prediction.mispredicted
+
+
+def _fetch_cycles(core: CoreModel, instructions: Sequence[Instruction]) -> list[int]:
+    """Return the cycles that each instruction waits because 32-bit instructions in a row lie across words."""
+    cycles = [0] * len(instructions)
+    if core.wide_run is None:
+        return cycles
+    run, end = 0, -1
+    for row, instruction in enumerate(instructions):
+        if not (instruction.size_bytes == 4 and instruction.address % 4):
+            run = 0
+        else:
+            run = run + 1 if instruction.address == end else 1
+            cycles[row] = core.wide_run.cycles * (run == core.wide_run.length)
+        end = instruction.end
+    return cycles
+
+
+def _unaligned_cycles(core: CoreModel, instructions: Sequence[Instruction], blocks: Sequence[Block]) -> list[int]:
+    """Return the cycles that each instruction may wait because it loads a word from any address.
+
+    C promises alignment, so these are the loads whose word is taken apart as several small values.
+    """
+    cycles = [0] * len(instructions)
+    if core.unaligned is None:
+        return cycles
+    for block in blocks:
+        loaded: dict[str, int] = {}
+        for row in range(block.first, block.last + 1):
+            instruction = instructions[row]
+            operands = operands_of(instruction)
+            stem = instruction.mnemonic.split(".", 1)[0]
+            if _TAKES_APART.fullmatch(stem):
+                for register, _ in operands.reads:
+                    if register in loaded:
+                        cycles[loaded[register]] = core.unaligned.cycles
+            for register in operands.writes:
+                loaded.pop(register, None)
+            if stem == "ldr" and instruction.kind is Kind.LOAD and operands.base not in ("sp", "pc"):
+                loaded |= dict.fromkeys(operands.writes, row)
+    return cycles
