@@ -54,7 +54,7 @@ def test_the_method_of_the_paper_settles_its_keys_and_brings_defaults_that_the_s
     training = scenario.training
     assert (training.optimizer.name, training.schedule.name) == ("standardized", "constant")
     assert training.quantization.model_dump() == {
-        "activations": "calibrated",
+        "activations": "tracked",
         "errors": "fixed",
         "smoothing": 0.1,
         "rounding": "nearest",
@@ -65,10 +65,11 @@ def test_the_method_of_the_paper_settles_its_keys_and_brings_defaults_that_the_s
     assert (training.epochs, training.batch_size, training.learning_rate) == (20, 100, 0.5)
 
 
-def test_a_key_may_repeat_what_the_method_settles(tmp_path: Path) -> None:
-    section = "training: {method: paper, quantization: {errors: fixed}}\n"
+def test_a_key_may_repeat_what_the_method_settles_and_choose_what_it_leaves_open(tmp_path: Path) -> None:
+    section = "training: {method: paper, quantization: {rounding: nearest, errors: tracked}}\n"
     (scenario,) = read_scenarios(write(tmp_path, PLAIN + section))
-    assert scenario.training.quantization.errors == "fixed"
+    assert scenario.training.quantization.rounding == "nearest"
+    assert scenario.training.quantization.errors == "tracked"
 
 
 def test_every_key_has_a_description_and_every_value_an_example() -> None:
