@@ -34,7 +34,7 @@ class Nobody:
 
 
 def train(folder: Path, name: str, dtype: str, **training: Any) -> Accuracy:
-    """Return what one run of a shipped scenario reaches, at update ratio 1.0."""
+    """Return what the first seed of a shipped scenario reaches, at update ratio 1.0."""
     body = yaml.safe_load((SCENARIOS / f"{name}.yaml").read_text())
     body["training"].update(training)
     body["matrix"] = {"platform": ["nrf52840"], "training.dtype": [dtype], "training.update.min_ratio": [1.0]}
@@ -50,15 +50,17 @@ def train(folder: Path, name: str, dtype: str, **training: Any) -> Accuracy:
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     folder = tmp_path_factory.mktemp("digits")
-    return {dtype: train(folder, "quickstart", dtype).test for dtype in ("float32", "uint8")}
+    return {dtype: train(folder, "accuracy/digits", dtype, epochs=6).test for dtype in ("float32", "mixed", "uint8")}
 
 
-def test_float32_reaches_93_percent_on_digits(digits: dict[str, float]) -> None:
-    assert digits["float32"] >= 0.93
+def test_float32_reaches_96_percent_on_digits(digits: dict[str, float]) -> None:
+    assert digits["float32"] >= 0.96
 
 
-def test_uint8_is_within_3_points_of_float32_on_digits(digits: dict[str, float]) -> None:
-    assert digits["uint8"] >= digits["float32"] - 0.03
+@pytest.mark.parametrize("dtype", ["mixed", "uint8"])
+def test_quantization_costs_at_most_2_points_on_digits(digits: dict[str, float], dtype: str) -> None:
+    """One seed of five and fewer epochs; the closer bounds on means over seeds are those of docs/training.md."""
+    assert digits[dtype] >= digits["float32"] - 0.02
 
 
 def test_uint8_reaches_80_percent_on_fashion_mnist_from_scratch(tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ def test_means_over_seeds_have_a_table_and_each_run_still_has_its_row(tmp_path):
     words = " ".join(" ".join(outline.text).split())
     assert "Over seeds" in words
     assert "95.00 ± 2.00 % 1.15 % 93.0 % 97.0 %" in words
+    assert "Best accuracy exact 95.00 ± 2.00 %" in words
     assert len([row for row in outline.all("details") if row.get("id", "").startswith("run-")]) == 6
 
 

@@ -45,10 +45,13 @@ class _Result:
     """How to write an estimate with its range."""
 
 
-def _estimate(title: str, name: str, ranged: Callable[[float, float, float], str] = notation.ranged) -> _Result:
-    return _Result(
-        title, name, lambda one: float(getattr(one.estimates, name).value), notation.significant, name, ranged=ranged
-    )
+def _estimate(
+    title: str,
+    name: str,
+    form: Callable[[float], str] = notation.significant,
+    ranged: Callable[[float, float, float], str] = notation.ranged,
+) -> _Result:
+    return _Result(title, name, lambda one: float(getattr(one.estimates, name).value), form, name, ranged=ranged)
 
 
 def _memory(document: Document) -> Memory:
@@ -78,7 +81,7 @@ _RAM = _Result("RAM of budget", "ram_bytes", lambda one: _memory(one).ram_bytes,
 _RESULTS = (
     _ACCURACY,
     _Result("instr/step", "instructions_per_step", _instructions, notation.count),
-    _estimate("cycles/step", "cycles_per_step", notation.ranged_prefixed),
+    _estimate("cycles/step", "cycles_per_step", notation.prefixed, notation.ranged_prefixed),
     _TIME,
     _ENERGY,
     _RAM,
