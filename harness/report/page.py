@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from harness.assets import asset_dir, write_atomically
 from harness.report import notation, palette
 from harness.report.figure import Plot
 from harness.report.plot import suite_plots
+from harness.report.strip import layer_strip, ram_strip
 from harness.report.suite import Suite, column_title
 from harness.result import NO_LAYER, Document, Estimate, Memory
+from harness.result.layout import Layout
 
 Context = dict[str, Any]
 
@@ -303,7 +305,17 @@ def _phase_table(document: Document) -> Context:
         for phase, count in document.counts.by_phase.items()
     ]
     columns = _columns(("phase", "text"), ("instr/step", "exact"), ("cycles/step", "estimate"))
-    return {"title": "Phases", "columns": columns, "rows": rows, "note": ""}
+    return {"title": "Phases", "columns": columns, "rows": rows, "note": _cycle_model(document)}
+
+
+def _cycle_model(document: Document) -> str:
+    assert document.estimates is not None
+    return f"Cycles: {_named_model(document.estimates.cycles_per_step)}."
+
+
+def _named_model(estimate: Estimate) -> str:
+    """Return the model of an estimate and the figures of its error: `pipeline-m4f-1 (±10 %)`."""
+    return f"{notation.model_name(estimate.model)} ({notation.error_figures(estimate.error)})"
 
 
 def _layer_table(document: Document) -> Context:
@@ -319,7 +331,7 @@ def _layer_table(document: Document) -> Context:
         for part in sorted(document.counts.by_layer, key=lambda part: -part.cycles_per_step)
     ]
     columns = _columns(("layer", "text"), ("phase", "text"), ("instr/step", "exact"), ("cycles/step", "estimate"))
-    return {"title": "Layers, the dearest first", "columns": columns, "rows": rows, "note": ""}
+    return {"title": "Layers, the dearest first", "columns": columns, "rows": rows, "note": _cycle_model(document)}
 
 
 def _memory_tables(document: Document) -> list[Context]:
@@ -392,8 +404,11 @@ def _agreement(document: Document) -> list[tuple[str, str]]:
         ("records", said(agreement.records_equal)),
         ("weights", said(agreement.weights_equal)),
         ("instructions", f"{counts.instructions_total:,} in emulation, exact"),
-        ("whole training", f"≈ {notation.ranged_duration(time_s.value, time_s.low, time_s.high)}, estimated"),
-        ("its energy", f"≈ {energy_j} J, estimated"),
+        (
+            "whole training",
+            f"≈ {notation.ranged_duration(time_s.value, time_s.low, time_s.high)}, {_named_model(time_s)}",
+        ),
+        ("its energy", f"≈ {energy_j} J, {_named_model(energy_mj)}"),
     ]
 
 
@@ -414,12 +429,29 @@ def _provenance(document: Document) -> list[tuple[str, str]]:
     ]
 
 
-def _detail(suite: Suite, index: int, anchor: str) -> Context:
+def _strips(document: Document, layouts: Mapping[str, Layout]) -> list[Context]:
+    strips = [layer_strip(document)]
+    if layout := layouts.get(document.run.id):
+        strips.append(ram_strip(layout))
+    return [
+        {
+            "title": strip.title,
+            "svg": Markup(strip.svg),  # noqa: S704 (its texts are escaped)
+            "legend": [{"name": name, "colour": palette.themed(colour)} for name, colour in strip.legend.items()],
+            "note": strip.note,
+        }
+        for strip in strips
+    ]
+
+
+def _detail(suite: Suite, index: int, anchor: str, layouts: Mapping[str, Layout]) -> Context:
     document = suite.documents[index]
     tables: list[Context] = []
+    strips: list[Context] = []
     lists = []
     summary = ""
     if document.status == "ok":
+        strips = _strips(document, layouts)
         tables = [
             _phase_table(document),
             _layer_table(document),
@@ -438,6 +470,8 @@ def _detail(suite: Suite, index: int, anchor: str) -> Context:
         "failed": document.status == "failed",
         "reason": notation.lines(document.reason or ""),
         "summary": summary,
+        "strips": strips,
+        "explained": notation.plain(document.run.label or document.run.id) if document.evidence else "",
         "tables": tables,
         "lists": lists,
     }
@@ -451,7 +485,7 @@ def _choices(suite: Suite) -> list[Context]:
     return choices
 
 
-def _page(suite: Suite, plots: Sequence[Plot]) -> Context:
+def _page(suite: Suite, plots: Sequence[Plot], layouts: Mapping[str, Layout]) -> Context:
     anchors = [notation.anchor(index, suite.label(index)) for index in range(len(suite.documents))]
     headers = [
         {"title": column_title(name), "numeric": False, "estimated": False, "first": "ascending"}
@@ -492,13 +526,13 @@ def _page(suite: Suite, plots: Sequence[Plot]) -> Context:
         "choices": _choices(suite),
         "columns": headers,
         "rows": [_row(suite, index, anchor) for index, anchor in enumerate(anchors)],
-        "details": [_detail(suite, index, anchor) for index, anchor in enumerate(anchors)],
+        "details": [_detail(suite, index, anchor, layouts) for index, anchor in enumerate(anchors)],
         "footer": footer,
     }
 
 
-def render_page(suite: Suite, plots: Sequence[Plot]) -> str:
-    """Return the page of `suite`, with `plots` drawn into it."""
+def render_page(suite: Suite, plots: Sequence[Plot], layouts: Mapping[str, Layout] | None = None) -> str:
+    """Return the page of `suite`, with `plots` drawn into it, and the RAM of the runs whose `layouts` are there."""
     folder = asset_dir("reports")
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -512,7 +546,7 @@ def render_page(suite: Suite, plots: Sequence[Plot]) -> str:
     # The three are files of this project, not texts from a scenario.
     style = environment.get_template("page.css").render(dark_variables=Markup(palette.dark_variables()))  # noqa: S704
     return environment.get_template("page.html.j2").render(
-        page=_page(suite, plots),
+        page=_page(suite, plots, layouts or {}),
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
