@@ -68,7 +68,7 @@ def test_each_shell_gets_a_completion_script(shell: str) -> None:
 
 def test_commands_are_completed() -> None:
     result = run(_HARNESS_COMPLETE="complete_bash", COMP_WORDS="harness va", COMP_CWORD="1")
-    assert result.stdout.split() == ["validate"]
+    assert result.stdout.split() == ["validate", "validate-model"]
 
 
 def test_an_unknown_command_is_bad_input() -> None:

@@ -1,6 +1,9 @@
 /* The run: training steps, evaluation, records. */
 #include <stddef.h>
 
+#ifdef HARNESS_HARDWARE
+#include "port/cortex_m/hardware.h"
+#endif
 #include "port/port.h"
 #include "trainer/marker.h"
 #include "trainer/observe.h"
@@ -171,6 +174,9 @@ static void train(struct step *step)
 int main(void)
 {
     port_start();
+#ifdef HARNESS_HARDWARE
+    cycle_counter_start();
+#endif
     const uint32_t status = check_inputs();
     if (status != STATUS_OK) {
         finish(status);
@@ -201,6 +207,10 @@ int main(void)
     }
 #ifdef HARNESS_OBSERVE
     observe_record();
+#endif
+#ifdef HARNESS_HARDWARE
+    marker(PHASE_IO, NO_LAYER);
+    cycle_counter_report();
 #endif
     record_begin("end");
     record_number("n", run_request.steps);

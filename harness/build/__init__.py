@@ -2,7 +2,7 @@
 
 from harness.build.elf import Image, Section, Segment, SourceLine, Symbol
 from harness.build.firmware import Build, build_firmware, sources_hash
-from harness.build.source import memory_script, plan_source
+from harness.build.source import memory_script, plan_source, samples_source
 
 __all__ = [
     "Build",
@@ -14,5 +14,6 @@ __all__ = [
     "build_firmware",
     "memory_script",
     "plan_source",
+    "samples_source",
     "sources_hash",
 ]

@@ -317,20 +317,34 @@ def plan_source(plan: Plan, deployment: Deployment) -> str:
     return _PlanSource(plan, deployment).text()
 
 
-def memory_script(platform: Platform, ram_bytes: int, flash_bytes: int, stack_bytes: int) -> str:
-    """Return memory.ld: the regions of the platform, cut to the budgets."""
+def samples_source(store: bytes) -> str:
+    """Return C source that puts the packed samples of a sample store into flash, for a board without external flash."""
+    return f"""/* Generated: the sample store. */
+const unsigned char __samples_start[{len(store)}] __attribute__((aligned(4))) = {{
+    {_byte_rows(store)}}};
+"""
+
+
+def memory_script(
+    platform: Platform, ram_bytes: int, flash_bytes: int, stack_bytes: int, *, own_samples: bool = False
+) -> str:
+    """Return memory.ld: the regions of the platform, cut to the budgets.
+
+    With `own_samples` the sample store is part of the program instead of lying in the platform's sample memory.
+    """
     flash, ram, samples = platform.memory("flash"), platform.memory("ram"), platform.memory("samples")
     code = platform.vector_table
-    flash_length = min(flash_bytes, flash.size_bytes - (code - flash.origin))
-    return "\n".join(
-        [
-            "MEMORY",
-            "{",
-            f"    FLASH (rx) : ORIGIN = {code:#010x}, LENGTH = {flash_length}",
-            f"    RAM (rwx) : ORIGIN = {ram.origin:#010x}, LENGTH = {min(ram_bytes, ram.size_bytes)}",
-            "}",
-            f"__samples_start = {samples.origin:#010x};",
-            f"__stack_size = {stack_bytes};",
-            "",
-        ]
-    )
+    boot_bytes = code - flash.origin
+    flash_length = min(flash_bytes, flash.size_bytes - boot_bytes)
+    lines = [
+        "MEMORY",
+        "{",
+        f"    BOOT (rx) : ORIGIN = {flash.origin:#010x}, LENGTH = {boot_bytes}",
+        f"    FLASH (rx) : ORIGIN = {code:#010x}, LENGTH = {flash_length}",
+        f"    RAM (rwx) : ORIGIN = {ram.origin:#010x}, LENGTH = {min(ram_bytes, ram.size_bytes)}",
+        "}",
+        *([] if own_samples else [f"__samples_start = {samples.origin:#010x};"]),
+        f"__stack_size = {stack_bytes};",
+        "",
+    ]
+    return "\n".join(lines)

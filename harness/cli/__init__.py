@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.cli import bench, data, doctor, explain, profile, run, schema, validate, validate_model
+from harness.cli import (
+    bench,
+    calibrate,
+    data,
+    doctor,
+    explain,
+    firmware,
+    profile,
+    run,
+    schema,
+    validate,
+    validate_model,
+)
 from harness.errors import EXIT_FAILURE, HarnessError, message_of
 
 app = typer.Typer(
@@ -25,6 +37,8 @@ app.command("validate")(validate.validate)
 app.command("profile")(profile.profile)
 app.command("validate-model")(validate_model.validate_model)
 app.command("schema")(schema.schema)
+app.command("firmware")(firmware.firmware)
+app.command("calibrate")(calibrate.calibrate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 OUTPUT = Path("out")
 
 
-def _read(files: list[Path]) -> list[Scenario]:
+def read_files(files: list[Path]) -> list[Scenario]:
+    """Return the runs of all scenario files; raises InputError with every complaint about them."""
     from harness.scenario import read_scenarios
 
     scenarios: list[Scenario] = []
@@ -54,21 +55,25 @@ def run(
         Path | None, typer.Option("--output", "-o", help="Folder for results and report; out/NAME when not given.")
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, max=256, help="Runs at a time; 0: one a processor.")] = 0,
+    calibration: Annotated[
+        list[Path] | None, typer.Option("--calibration", help="What harness calibrate fitted to a board.")
+    ] = None,
 ) -> None:
     """Run scenarios: train on the twin, emulate the first steps, count, price, and report.
 
     The exit status is 0 when all runs ended well, 2 for bad input and 3 when a run failed.
     """
-    scenarios = _read(files)
+    scenarios = read_files(files)
     # Slow imports come after the files are known to be good.
     from rich.console import Console
 
     from harness.cli.progress import make_progress
     from harness.pipeline import prepare, run_suite
+    from harness.platform import read_calibration
     from harness.report import print_table, write_report
     from harness.result import write_results
 
-    prepared = prepare(scenarios)
+    prepared = prepare(scenarios, [read_calibration(path) for path in calibration or ()])
     names = {scenario.name for scenario in scenarios}
     folder = output or OUTPUT / (names.pop() if len(names) == 1 else "suite")
     _make_writable(folder)

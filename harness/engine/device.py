@@ -10,10 +10,12 @@ from harness.errors import EngineError, FaultError
 from harness.platform import Peripheral, Platform
 
 _LINE_LIMIT_BYTES = 1 << 20
+_ROW = b"cycles,"
+"""How a line of firmware/port/cortex_m/cycle_counter.c begins."""
 
 
 class RecordSink:
-    """Collects the bytes of a UART into lines, each of them one JSON object."""
+    """Collects the bytes of a UART into lines, each of them one JSON object, or a row of measured cycles."""
 
     def __init__(self) -> None:
         """Begin with no record."""
@@ -29,7 +31,9 @@ class RecordSink:
         while (end := self._line.find(b"\n")) >= 0:
             line = bytes(self._line[:end]).rstrip(b"\r")
             del self._line[: end + 1]
-            if line:
+            if line.startswith(_ROW):
+                self.records.append({"r": "row", "text": line.decode("ascii")})
+            elif line:
                 self.records.append(_record(line, len(self.records)))
         if len(self._line) > _LINE_LIMIT_BYTES:
             raise EngineError(f"record {len(self.records)} has more than {_LINE_LIMIT_BYTES} bytes and no line end")

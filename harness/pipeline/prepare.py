@@ -13,7 +13,7 @@ from typing import Literal
 from harness.errors import InputError
 from harness.model import Network, NetworkWeights, initial_weights, read_weights
 from harness.plan import Plan, check_flash, check_ram, make_plan
-from harness.platform import Platform, load_platform
+from harness.platform import Calibration, Platform, load_platform
 from harness.scenario import Scenario, Training
 
 _LABELS_SHOWN = 3
@@ -49,8 +49,10 @@ class PreparedRun:
         return self.steps_total if steps == "all" else int(steps)
 
 
-def _prepare_one(scenario: Scenario) -> PreparedRun:
+def _prepare_one(scenario: Scenario, calibrations: Sequence[Calibration]) -> PreparedRun:
     platform = load_platform(scenario.platform)
+    for calibration in calibrations:
+        platform = calibration.applied_to(platform)
     network = scenario.network()
     training, memory = scenario.training, scenario.memory
     ram = platform.memory("ram").size_bytes
@@ -96,8 +98,8 @@ def _weights(scenario: Scenario, network: Network) -> NetworkWeights:
         raise InputError(f"{scenario.locate('model.weights')}: model.weights: {error}") from None
 
 
-def prepare(scenarios: Sequence[Scenario]) -> list[PreparedRun]:
-    """Return the plans of all runs.
+def prepare(scenarios: Sequence[Scenario], calibrations: Sequence[Calibration] = ()) -> list[PreparedRun]:
+    """Return the plans of all runs; `calibrations` hold for the boards they name.
 
     Raises InputError with a line for every run that cannot be planned or does not fit its budget.
     """
@@ -105,7 +107,7 @@ def prepare(scenarios: Sequence[Scenario]) -> list[PreparedRun]:
     problems: defaultdict[str, list[str]] = defaultdict(list)
     for scenario in scenarios:
         try:
-            prepared.append(_prepare_one(scenario))
+            prepared.append(_prepare_one(scenario, calibrations))
         except InputError as error:
             problems[str(error)].append(scenario.label)
     if problems:

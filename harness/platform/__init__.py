@@ -11,12 +11,14 @@ from harness.platform.board import (
     load_platform,
     platform_names,
 )
+from harness.platform.calibration import Calibration, read_calibration
 from harness.platform.memory_system import AccessPath, Cache, Hierarchy, Spread
 
 __all__ = [
     "CORES",
     "AccessPath",
     "Cache",
+    "Calibration",
     "Core",
     "Hierarchy",
     "Memory",
@@ -27,4 +29,5 @@ __all__ = [
     "bare_platform",
     "load_platform",
     "platform_names",
+    "read_calibration",
 ]

@@ -3,6 +3,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef HARNESS_HARDWARE
+#include "port/cortex_m/hardware.h"
+#endif
 #include "trainer/marker.h"
 
 extern uint32_t __stack_top[];
@@ -25,6 +28,9 @@ void reset_handler(void)
     *CPACR |= CPACR_FPU_FULL_ACCESS;
     __asm volatile("dsb\n\tisb" ::: "memory");
 #endif
+#ifdef HARNESS_HARDWARE
+    hardware_start();
+#endif
     memcpy(__data_start, __data_load, (uintptr_t)__data_end - (uintptr_t)__data_start);
     memset(__bss_start, 0, (uintptr_t)__bss_end - (uintptr_t)__bss_start);
     main();
@@ -36,6 +42,13 @@ void fault_handler(void)
     for (;;) {
     }
 }
+
+#if defined(HARNESS_HARDWARE) && defined(__ARM_ARCH_6M__)
+void systick_handler(void);
+#define SYSTICK_HANDLER systick_handler
+#else
+#define SYSTICK_HANDLER fault_handler
+#endif
 
 typedef void (*handler)(void);
 
@@ -53,13 +66,16 @@ const struct vector_table vector_table __attribute__((section(".vectors"), used)
         fault_handler, /* MemManage */
         fault_handler, /* BusFault */
         fault_handler, /* UsageFault */
+        [14] = SYSTICK_HANDLER,
     },
 };
 
+#ifndef HARNESS_HARDWARE
 __attribute__((noinline, used)) void marker(uint32_t phase, int32_t layer)
 {
     __asm volatile("" : : "r"(phase), "r"(layer) : "memory");
 }
+#endif
 
 __attribute__((noinline, used)) void finish(uint32_t status)
 {
