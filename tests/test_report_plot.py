@@ -112,6 +112,12 @@ def test_a_run_without_cost_does_not_break_the_scale():
     assert "accuracy-ram" in names
 
 
+def test_the_seeds_of_one_scenario_have_no_trade_off_and_one_bar_named_after_it():
+    drawn = {plot.name: plot for plot in suite_plots(Suite(seeded()))}
+    assert set(drawn) == {"arena-by-category", "cycles-by-phase", "cycles-by-layer"}
+    assert texts(drawn["arena-by-category"]).count("quickstart") == 1
+
+
 def test_one_run_has_no_trade_off_and_none_has_no_plot():
     assert [plot.name for plot in suite_plots(Suite([document()]))] == [
         "arena-by-category",

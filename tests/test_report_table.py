@@ -88,6 +88,10 @@ def test_runs_that_differ_only_in_their_seed_are_one_row_with_mean_and_deviation
     assert "a row is the mean over runs that differ only in training.seed" in " ".join(text.split())
 
 
+def test_the_seeds_of_one_scenario_are_one_row_named_after_it():
+    assert "95.00 ± 2.00 %" in row_of(table_text(seeded((0.93, 0.95, 0.97))), "quickstart", "3")
+
+
 def test_a_failed_seed_is_told_beside_those_that_were_finished():
     runs = seeded((0.93, 0.95))
     broken = runs[1].model_copy(update={"status": "failed", "reason": "it broke"})

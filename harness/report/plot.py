@@ -19,7 +19,7 @@ def suite_plots(suite: Suite) -> list[Plot]:
     """Return every plot of `suite`: none when no run came to its end, no trade-offs when there is nothing to trade."""
     if not suite.ok:
         return []
-    scatters = [tradeoff_plot(suite, tradeoff) for tradeoff in TRADEOFFS] if len(suite.ok) > 1 else []
+    scatters = [tradeoff_plot(suite, tradeoff) for tradeoff in TRADEOFFS] if len(suite.examples) > 1 else []
     return [*scatters, arena_plot(suite), phase_plot(suite), layer_plot(suite)]
 
 

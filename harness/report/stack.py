@@ -125,7 +125,8 @@ def _seeds(suite: Suite) -> str:
 
 def _label(suite: Suite, index: int, without: str) -> str:
     names = [name for name in suite.telling if name != without]
-    return notation.plain(", ".join(suite.setting(index, name) for name in names) or suite.label(index), 34)
+    words = ", ".join(suite.setting(index, name) for name in names)
+    return notation.plain(words or suite.group_label(suite.group_of(index)), 34)
 
 
 def _stack(

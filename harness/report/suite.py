@@ -169,10 +169,15 @@ class Suite:
         """Return the index of the first finished run of each group: one for what hardly varies with the seed."""
         return tuple(group.finished[0] for group in self.groups if group.finished)
 
+    def group_of(self, index: int) -> int:
+        """Return the number of the group that run `index` belongs to."""
+        return next(number for number, group in enumerate(self.groups) if index in group.indices)
+
     def group_label(self, group: int) -> str:
-        """Return what tells a group from the others, or the label of its only run."""
+        """Return what tells a group from the others, or what its scenario or its only run is called."""
         first = self.groups[group].indices[0]
-        return ", ".join(self.setting(first, name) for name in self.telling) or self.label(first)
+        words = ", ".join(self.setting(first, name) for name in self.telling)
+        return words or (self.setting(first, "scenario") if self.has_seeds else self.label(first))
 
     def _values(self, column: str) -> set[str]:
         return {self.setting(index, column) for index in range(len(self.documents))}
