@@ -49,8 +49,8 @@ def test_the_largest_tensors_are_named_with_their_sizes():
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"tracked_activations": False, "tracked_errors": False}, {"velocities": True}],
-    ids=["defaults", "fixed ranges", "velocities"],
+    [{}, {"tracked_activations": False, "tracked_errors": False}, {"velocities": True}, {"gradient_bits": 8}],
+    ids=["defaults", "fixed ranges", "velocities", "8-bit gradients"],
 )
 def test_what_would_fit_does_fit(network, dtype, share, options):
     plan = make_plan(network, dtype, **options)

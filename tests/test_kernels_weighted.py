@@ -25,6 +25,7 @@ from kernel_cases import (
     selection,
     weighted_layers,
 )
+from reference.accumulator import accumulated
 from reference.activation import ACTIVATIONS, activated, activated_u8, passes, passes_u8
 from reference.affine import F, Quant, requantize, saturated
 
@@ -146,6 +147,47 @@ def test_gradient_u8_equals_the_reference_and_saturates(machine, layer, seed):
     np.testing.assert_array_equal(bias_gradient.value, saturated(bias_before + bias_sums))
     touched_before[chosen] = 1
     np.testing.assert_array_equal(touched.value, touched_before)
+
+
+def by_channel(gradient: np.ndarray) -> np.ndarray:
+    """`gradient` (structures, ...) as (structures, elements) in the order in which a kernel adds: by input channel."""
+    return (np.moveaxis(gradient, -1, 1) if gradient.ndim == 4 else gradient).reshape(len(gradient), -1)
+
+
+@on_every_machine
+@bounded(EXAMPLES)
+@given(layer=weighted_layers(), seed=seeds, bits=st.sampled_from([8, 16]))
+def test_gradients_in_fewer_bits_equal_the_reference_and_their_exponents_grow(machine, layer, seed, bits):
+    generator = np.random.default_rng(seed)
+    x, e = bytes_like(generator, layer.input_shape), bytes_like(generator, layer.output_shape)
+    x_quant, e_quant = quant(generator), quant(generator)
+    chosen = selection(generator, layer.count)
+    limits = np.iinfo(f"int{bits}")
+    before = generator.integers(limits.min, limits.max, layer.weight_shape, endpoint=True).astype(limits.dtype)
+    exponents = generator.integers(0, 20, layer.count).astype(np.uint8)
+
+    call = call_on(machine)
+    gradient, placed_exponents = call.array(before), call.array(exponents)
+    structures = structures_params(
+        call,
+        layer,
+        chosen,
+        output_error=call.tensor(call.array(e), call.quant(e_quant)),
+        gradient=gradient.address,
+        gradient_bytes=bits // 8,
+        exponents=placed_exponents.address,
+        bias_gradient=call.array(np.zeros(layer.count, dtype=np.int32)).address,
+        touched=call.array(np.zeros(layer.count, dtype=np.uint8)).address,
+    )
+    placed_x = call.tensor(call.array(x), call.quant(x_quant))
+    call.run(f"{layer.kind}_u8_gradient", layer_params(call, layer, input=placed_x, structures=structures.address))
+
+    added = by_channel(layer.gradient(x_quant.centered(x), only(chosen, e_quant.centered(e))))
+    expected = by_channel(before).copy()
+    for o in chosen:
+        expected[o], exponents[o] = accumulated(expected[o], int(exponents[o]), added[o])
+    np.testing.assert_array_equal(by_channel(gradient.value), expected)
+    np.testing.assert_array_equal(placed_exponents.value, exponents)
 
 
 @on_every_machine

@@ -129,6 +129,18 @@ def test_target_equals_twin_with_momentum(firmware, on_twin, dtype, platform, op
     check(firmware, on_twin, "series", dtype, platform, optimizer_request(optimizer))
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("platform", CORES, ids=CORES.get)
+def test_target_equals_twin_with_gradients_in_fewer_bits(tmp_path, platform, bits):
+    net = "inverted-residual"
+    plan = make_plan(NETWORKS[net], "uint8", gradient_bits=bits)
+    deployment = deploy(plan, task(net).weights, Affine.of_range(*task(net).input_range), task(net).ranges)
+    wanted = policy_request("static")
+    records, state = run_target(platform, target(platform, plan, deployment, tmp_path), plan, wanted, task(net).store)
+    expected = run_twin(twin(plan, deployment, tmp_path), wanted, task(net).store.pack(), timeout_s=60)
+    check_agreement(plan, records, expected.records, state, expected.state)
+
+
 @pytest.mark.parametrize("policy", ["full", "dynamic"])
 @pytest.mark.parametrize("platform", CORES, ids=CORES.get)
 def test_target_equals_twin_where_gradients_are_added_in_bursts(firmware, on_twin, platform, policy):

@@ -54,6 +54,15 @@ def test_weight_ranges_that_lag_behind_equal_the_reference_with_every_optimizer(
         check(make_task(NETWORKS["strided"], seed=6), request(**changes, weight_smoothing=smoothing), tmp_path)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["overlapping-pools", "inverted-residual", "series"])
+def test_gradients_in_fewer_bits_equal_the_reference_with_every_optimizer(name, optimizer, bits, tmp_path):
+    changes = {"optimizer": optimizer, "learning_rate": RATES[optimizer], "momentum": 0.9, "rounding": "stochastic"}
+    run = request(**changes, min_ratio=0.5, steps=22, record_steps=22)
+    check(make_task(NETWORKS[name], seed=4), run, tmp_path, sanitized=True, gradient_bits=bits)
+
+
 @pytest.mark.parametrize("form", RATIO_FORMS)
 @pytest.mark.parametrize("min_ratio", [0.0, 0.3])
 @pytest.mark.parametrize("name", NAMES)

@@ -71,6 +71,30 @@ def test_categories_add_up_to_the_arena(name):
     assert by_category["gradients"] >= 4 * trained
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_gradients_in_fewer_bits_take_as_many_bytes_less_and_one_a_structure(name, bits):
+    plans = [make_plan(NETWORKS[name], "uint8", gradient_bits=number) for number in (32, bits)]
+    execute(plans[1])
+    wide, narrow = ({tensor.name: tensor for tensor in plan.tensors} for plan in plans)
+    for structures in plans[1].trained:
+        name, exponents = structures.gradient.name, structures.exponents
+        assert structures.gradient.size_bytes == structures.count * structures.elements * bits // 8
+        assert exponents is not None
+        assert exponents.size_bytes == structures.count
+        assert narrow[name].size_bytes * 32 == wide[name].size_bytes * bits
+    saved = sum(wide[s.gradient.name].padded_bytes - s.gradient.padded_bytes for s in plans[1].trained)
+    added = sum(s.exponents.padded_bytes for s in plans[1].trained)
+    waiting = sum(tensor.padded_bytes for tensor in plans[0].tensors if tensor.name.startswith("burst"))
+    assert plans[0].state_bytes - plans[1].state_bytes == saved + waiting - added
+
+
+def test_float32_layers_and_heads_keep_their_gradients_whatever_the_bits():
+    for dtype, arenas in (("float32", 1), ("mixed", 1), ("uint8", 3)):
+        plans = [make_plan(SHIPPED["digits-cnn"], dtype, 1, gradient_bits=bits) for bits in (8, 16, 32)]
+        assert len({plan.arena_bytes for plan in plans}) == arenas
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_tensor_is_aligned_and_inside_the_arena(name):
     plan = make_plan(NETWORKS[name], "uint8")

@@ -93,6 +93,27 @@ def test_the_good_file_is_good(tmp_path: Path) -> None:
         ),
         pytest.param(
             "epochs: 2",
+            "gradients: {bits: 12}",
+            "5:21: training.gradients.bits: 12",
+            ["one of 8, 16, 32"],
+            id="bits-no-accumulator-has",
+        ),
+        pytest.param(
+            "epochs: 2",
+            "gradients: {bits: '8'}",
+            "5:21: training.gradients.bits: '8'",
+            ["one of 8, 16, 32"],
+            id="bits-as-text",
+        ),
+        pytest.param(
+            "epochs: 2",
+            "gradients: {bit: 8}",
+            "5:15: training.gradients.bit",
+            ["did you mean 'bits'?"],
+            id="bits-misspelled",
+        ),
+        pytest.param(
+            "epochs: 2",
             "epochs: 0",
             "5:11: training.epochs: 0 is out of range",
             ["from 1 to 10000"],

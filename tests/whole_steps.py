@@ -28,8 +28,8 @@ def state_bytes(plan: Plan, tensors: dict[str, bytes]) -> bytes:
             data = bytes(tensor.size_bytes) if tensor.name.startswith("burst") else left.pop(tensor.name)
             assert len(data) == tensor.size_bytes, tensor.name
             state[plan.offsets[tensor] : plan.offsets[tensor] + len(data)] = data
-    # Without momentum nobody needs velocities.
-    assert all("velocity" in name for name in left)
+    # Without momentum nobody needs velocities, and at 32 bits nobody exponents.
+    assert all("velocity" in name or "exponents" in name for name in left)
     return bytes(state)
 
 
@@ -42,8 +42,9 @@ def request(**changes) -> RunRequest:
 
 
 def check(
-    task: Task, run: RunRequest, folder, *, trained="all", activations=True, errors=True, sanitized=False, deployed=None
-):
+    task: Task, run: RunRequest, folder, *, trained="all", activations=True, errors=True, gradient_bits=32,
+    sanitized=False, deployed=None,
+):  # fmt: skip
     """Run twin and reference on `task` and compare all they leave behind; return the records.
 
     `deployed` is what the twin gets when it is not `task`.
@@ -55,6 +56,7 @@ def check(
         tracked_activations=activations,
         tracked_errors=errors,
         velocities=run.optimizer != "standardized",
+        gradient_bits=gradient_bits,
     )
     deployment = deploy(plan, (deployed or task).weights, Affine.of_range(*task.input_range), task.ranges)
     executable = twin(plan, deployment, folder, sanitized=sanitized)
@@ -78,6 +80,7 @@ def check(
             ),
             F(run.range_smoothing),
             run.seed,
+            gradient_bits,
         ),
         tracked_activations=activations,
         tracked_errors=errors,

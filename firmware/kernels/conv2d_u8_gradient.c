@@ -1,5 +1,6 @@
 #include "kernels/conv2d.h"
 #include "kernels/dot.h"
+#include "trainer/accumulator.h"
 
 /* The gradient of a weight is a dot product over output positions. Errors of some filters and inputs of some channels
  * are laid out as planes, with as many columns as the windows of a row reach over; where windows follow each other,
@@ -264,6 +265,11 @@ static void add_to_gradient(const struct tile *tile)
         int32_t *filter = (int32_t *)structures->gradient + o * structures->elements;
         for (uint32_t c = 0; c < tile->channels; c++) {
             const uint32_t channels = shape->input_channels;
+            if (accumulates_narrowly(structures)) {
+                accumulate_narrowly(structures, o, tile->first_channel + c, channels, sums, taps);
+                sums += taps;
+                continue;
+            }
             int32_t *gradient = filter + tile->first_channel + c;
             for (uint32_t tap = 0; tap < taps; tap++, gradient += channels) {
                 *gradient = saturating_add(*gradient, (int32_t)*sums++);

@@ -1,5 +1,6 @@
 #include "kernels/dense.h"
 #include "kernels/lanes.h"
+#include "trainer/accumulator.h"
 
 /* Gradients need no saturation: a step adds at most 255 * 255 in magnitude, and a minibatch has at most 4096. */
 _Static_assert(255ll * 255 * 4096 <= INT32_MAX, "the gradients of a minibatch fit 32 bits");
@@ -7,6 +8,7 @@ _Static_assert(255ll * 255 * 4096 <= INT32_MAX, "the gradients of a minibatch fi
 #define ROWS 4
 #define STEPS_AT_ONCE 4
 #define LEAST_SHARE_HELD 3
+#define PRODUCTS_AT_ONCE 16
 
 /* gradient += (input - zero) * error */
 static void add_scaled_inputs(int32_t *gradient, const uint8_t *input, uint32_t features, int32_t zero, int32_t error)
@@ -30,6 +32,20 @@ static void add_scaled_inputs(int32_t *gradient, const uint8_t *input, uint32_t 
     }
 }
 
+/* The same into 8 or 16 bits, a few at a time. */
+static void add_scaled_inputs_narrowly(const struct structures *structures, uint32_t o, const uint8_t *input,
+                                       uint32_t features, int32_t zero, int32_t error)
+{
+    uint32_t products[PRODUCTS_AT_ONCE];
+    for (uint32_t f = 0; f < features; f += PRODUCTS_AT_ONCE) {
+        const uint32_t count = features - f < PRODUCTS_AT_ONCE ? features - f : PRODUCTS_AT_ONCE;
+        for (uint32_t i = 0; i < count; i++) {
+            products[i] = (uint32_t)((input[f + i] - zero) * error);
+        }
+        accumulate_narrowly(structures, o, f, 1, products, count);
+    }
+}
+
 static void add_step(const struct dense *layer)
 {
     const struct structures *structures = layer->structures;
@@ -42,7 +58,12 @@ static void add_step(const struct dense *layer)
     for (uint32_t i = 0; i < structures->selection->count; i++) {
         const uint32_t o = structures->selected[i];
         const int32_t e = error[o] - error_zero;
-        if (e != 0) {
+        if (e == 0) {
+            continue;
+        }
+        if (accumulates_narrowly(structures)) {
+            add_scaled_inputs_narrowly(structures, o, layer->input.data, features, zero, e);
+        } else {
             add_scaled_inputs(gradient + o * features, layer->input.data, features, zero, e);
         }
     }

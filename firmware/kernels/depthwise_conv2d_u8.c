@@ -1,6 +1,7 @@
 #include "kernels/depthwise_conv2d.h"
 #include "kernels/window.h"
 #include "numeric/affine.h"
+#include "trainer/accumulator.h"
 
 void depthwise_conv2d_u8_forward(const void *depthwise_conv2d, struct step *step)
 {
@@ -63,7 +64,7 @@ void depthwise_conv2d_u8_gradient(const void *depthwise_conv2d, struct step *ste
 
     for (uint32_t i = 0; i < structures->selection->count; i++) {
         const uint32_t c = structures->selected[i];
-        int32_t *gradient = (int32_t *)structures->gradient + c * structures->elements;
+        uint32_t tap = 0;
         int32_t error_sum = 0;
         for (uint32_t position = 0; position < structures->positions; position++) {
             error_sum += (int32_t)error[position * channels + c] - error_zero;
@@ -72,7 +73,7 @@ void depthwise_conv2d_u8_gradient(const void *depthwise_conv2d, struct step *ste
         structures->touched[c] = 1;
 
         for (uint32_t kernel_y = 0; kernel_y < conv->kernel_height; kernel_y++) {
-            for (uint32_t kernel_x = 0; kernel_x < conv->kernel_width; kernel_x++, gradient++) {
+            for (uint32_t kernel_x = 0; kernel_x < conv->kernel_width; kernel_x++, tap++) {
                 int32_t sum = 0;
                 for (uint32_t output_y = 0; output_y < conv->output_height; output_y++) {
                     const uint32_t y = output_y * conv->stride_y + kernel_y - conv->padding_y;
@@ -89,7 +90,13 @@ void depthwise_conv2d_u8_gradient(const void *depthwise_conv2d, struct step *ste
                         sum += (pixel - input_zero) * (e - error_zero);
                     }
                 }
-                *gradient = saturating_add(*gradient, sum);
+                if (accumulates_narrowly(structures)) {
+                    const uint32_t added = (uint32_t)sum;
+                    accumulate_narrowly(structures, c, tap, 1, &added, 1);
+                } else {
+                    int32_t *gradient = (int32_t *)structures->gradient + c * structures->elements + tap;
+                    *gradient = saturating_add(*gradient, sum);
+                }
             }
         }
     }

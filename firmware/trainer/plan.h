@@ -47,8 +47,10 @@ struct structures {
     struct tensor bias; /* int32 for uint8 layers */
     const struct quant *input;
     struct tensor output_error; /* [positions][count] */
-    void *gradient;             /* [count][elements], int32 or float32 */
-    void *bias_gradient;        /* [count] */
+    void *gradient;             /* [count][elements], int32 or float32; int8 or int16 with exponents */
+    uint32_t gradient_bytes;    /* of one element */
+    uint8_t *exponents;         /* [count], the gradient counts in units of 2^exponent; else NULL */
+    void *bias_gradient;        /* [count], int32 or float32 */
     float *velocity;            /* [count][elements], and */
     float *bias_velocity;       /* [count]: only for optimizers with momentum, else NULL */
     uint32_t layers_behind;     /* trained layers between this one and the logits */

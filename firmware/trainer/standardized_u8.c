@@ -1,9 +1,11 @@
 #include "trainer/standardized_u8.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "numeric/affine.h"
 #include "numeric/random.h"
+#include "trainer/accumulator.h"
 #include "trainer/request.h"
 
 /* The update does not change when a gradient is multiplied by a constant or one is added to it. So each gradient is
@@ -67,12 +69,14 @@ static inline uint64_t square(int32_t value)
 #endif
 }
 
-static struct direction direction_of(const int32_t *gradient, uint32_t elements, float learning_rate)
+static inline __attribute__((always_inline)) struct direction direction_of(const void *gradient, uint32_t elements,
+                                                                           uint32_t bytes, float learning_rate)
 {
     uint32_t magnitudes = 0;
 #pragma GCC unroll 4
     for (uint32_t i = 0; i < elements; i++) {
-        magnitudes |= (uint32_t)(gradient[i] ^ (gradient[i] >> 31));
+        const int32_t value = accumulator_at(gradient, i, bytes);
+        magnitudes |= (uint32_t)(value ^ (value >> 31));
     }
     const uint32_t bits = bit_length(magnitudes);
     const uint32_t shift = bits > GRADIENT_BITS ? bits - GRADIENT_BITS : 0;
@@ -80,7 +84,7 @@ static struct direction direction_of(const int32_t *gradient, uint32_t elements,
     uint64_t squares = 0;
 #pragma GCC unroll 4
     for (uint32_t i = 0; i < elements; i++) {
-        const int32_t value = gradient[i] >> shift;
+        const int32_t value = accumulator_at(gradient, i, bytes) >> shift;
         sum += value;
         squares += square(value);
     }
@@ -117,14 +121,15 @@ void span_widen(struct span *span, const struct structures *structures, uint32_t
     span_hold(span, (lowest - zero) * (1 << POINT), (highest - zero) * (1 << POINT));
 }
 
-void standardized_u8_foresee(const struct structures *structures, const struct step *step, uint32_t o,
-                             struct span *span)
+static inline __attribute__((always_inline)) void foresee(const struct structures *structures, const struct step *step,
+                                                          uint32_t o, struct span *span, uint32_t bytes)
 {
     const uint32_t elements = structures->elements;
-    const int32_t *gradient = (const int32_t *)structures->gradient + o * elements;
+    const void *gradient = accumulators_of(structures, o);
     const uint8_t *weights = (const uint8_t *)structures->weights.data + o * elements;
     const struct quant *quant = structures->weights.quant;
-    const struct direction direction = direction_of(gradient, elements, step->learning_rate / quant->scale * ONE_STEP);
+    const struct direction direction =
+        direction_of(gradient, elements, bytes, step->learning_rate / quant->scale * ONE_STEP);
     structures->directions[o] = direction;
     if (direction.rate == 0.0f) {
         span_widen(span, structures, o);
@@ -136,12 +141,28 @@ void standardized_u8_foresee(const struct structures *structures, const struct s
     int32_t highest = INT32_MIN;
 #pragma GCC unroll 4
     for (uint32_t i = 0; i < elements; i++) {
-        const int32_t moved = (weights[i] << POINT) - ((gradient[i] >> shift) * slope.factor >> slope.shift);
+        const int32_t step_down = (accumulator_at(gradient, i, bytes) >> shift) * slope.factor >> slope.shift;
+        const int32_t moved = (weights[i] << POINT) - step_down;
         lowest = moved < lowest ? moved : lowest;
         highest = moved > highest ? moved : highest;
     }
     const int32_t base = step_of_mean(direction.mean, slope) - quant->zero_point * (1 << POINT);
     span_hold(span, lowest + base, highest + base);
+}
+
+void standardized_u8_foresee(const struct structures *structures, const struct step *step, uint32_t o,
+                             struct span *span)
+{
+    switch (structures->gradient_bytes) {
+    case 1:
+        foresee(structures, step, o, span, 1);
+        break;
+    case 2:
+        foresee(structures, step, o, span, 2);
+        break;
+    default:
+        foresee(structures, step, o, span, 4);
+    }
 }
 
 /* From a weight to its new value: w * ratio + base, in steps of the new quantization. */
@@ -177,6 +198,30 @@ static inline uint8_t rounded_down(uint32_t value)
 #endif
 }
 
+/* Two offsets of 16 bits, the first in the low half. */
+static inline uint32_t first_offset(uint32_t random)
+{
+    return random & 0xFFFFu;
+}
+
+static inline uint32_t second_offset(uint32_t random)
+{
+    return random >> 16;
+}
+
+static void requantize_stochastically(uint8_t *weights, uint32_t elements, struct rewriting rewriting, uint32_t *state)
+{
+    uint32_t i = 0;
+    for (; i + 2 <= elements; i += 2) {
+        const uint32_t random = random_next(state);
+        weights[i] = rounded_down(weights[i] * rewriting.factor + rewriting.base + first_offset(random));
+        weights[i + 1] = rounded_down(weights[i + 1] * rewriting.factor + rewriting.base + second_offset(random));
+    }
+    if (i < elements) {
+        weights[i] = rounded_down(weights[i] * rewriting.factor + rewriting.base + first_offset(random_next(state)));
+    }
+}
+
 void requantize_weights(const struct structures *structures, const struct step *step, uint32_t o,
                         const struct quant *before)
 {
@@ -186,67 +231,81 @@ void requantize_weights(const struct structures *structures, const struct step *
         return;
     }
     const struct rewriting rewriting = rewriting_of(before, after);
-    const uint32_t factor = rewriting.factor;
     uint8_t *weights = (uint8_t *)structures->weights.data + o * elements;
-    uint32_t base = rewriting.base;
     if (step->rounding == ROUNDING_STOCHASTIC) {
-        uint32_t random = step->shared->random;
-        for (uint32_t i = 0; i < elements; i++) {
-            weights[i] = rounded_down(weights[i] * factor + base + (random_next(&random) >> POINT));
-        }
-        step->shared->random = random;
+        requantize_stochastically(weights, elements, rewriting, &step->shared->random);
         return;
     }
-    base += HALF_STEP;
+    const uint32_t factor = rewriting.factor;
+    const uint32_t base = rewriting.base + HALF_STEP;
 #pragma GCC unroll 4
     for (uint32_t i = 0; i < elements; i++) {
         weights[i] = rounded_down(weights[i] * factor + base);
     }
 }
 
-static void stay(const struct structures *structures, const struct step *step, uint32_t o, const struct quant *before)
+/* Takes the accumulator of a weight and gives the weight's new value, not yet rounded. */
+static inline __attribute__((always_inline)) uint32_t take(void *gradient, uint32_t i, uint32_t bytes, uint32_t shift,
+                                                           struct slope slope, uint32_t weight)
 {
-    int32_t *gradient = (int32_t *)structures->gradient + o * structures->elements;
-    for (uint32_t i = 0; i < structures->elements; i++) {
-        gradient[i] = 0;
-    }
-    requantize_weights(structures, step, o, before);
+    const int32_t step_down = (accumulator_at(gradient, i, bytes) >> shift) * slope.factor >> slope.shift;
+    accumulator_set(gradient, i, bytes, 0);
+    return weight - (uint32_t)step_down;
 }
 
-void standardized_u8_move(const struct structures *structures, const struct step *step, uint32_t o,
-                          const struct quant *before)
+static inline __attribute__((always_inline)) void move(const struct structures *structures, const struct step *step,
+                                                       uint32_t o, const struct quant *before, uint32_t bytes)
 {
     const uint32_t elements = structures->elements;
     const struct direction direction = structures->directions[o];
-    if (direction.rate == 0.0f) {
-        stay(structures, step, o, before);
-        return;
-    }
     const struct rewriting rewriting = rewriting_of(before, structures->weights.quant);
     const struct slope slope = slope_of(direction.rate * rewriting.ratio, direction.spare, LEAST_SHIFT);
     const uint32_t factor = rewriting.factor;
     const uint32_t shift = direction.shift;
     uint8_t *weights = (uint8_t *)structures->weights.data + o * elements;
-    int32_t *gradient = (int32_t *)structures->gradient + o * elements;
+    void *gradient = accumulators_of(structures, o);
     uint32_t base = rewriting.base + (uint32_t)step_of_mean(direction.mean, slope);
+    uint32_t i = 0;
 
-    if (step->rounding == ROUNDING_STOCHASTIC) {
-        uint32_t random = step->shared->random;
-#pragma GCC unroll 2
-        for (uint32_t i = 0; i < elements; i++) {
-            const int32_t moved = (gradient[i] >> shift) * slope.factor >> slope.shift;
-            gradient[i] = 0;
-            const uint32_t offset = base + (random_next(&random) >> POINT);
-            weights[i] = rounded_down(weights[i] * factor + offset - (uint32_t)moved);
+    if (step->rounding == ROUNDING_NEAREST) {
+        base += HALF_STEP;
+#pragma GCC unroll 4
+        for (; i < elements; i++) {
+            weights[i] = rounded_down(take(gradient, i, bytes, shift, slope, weights[i] * factor + base));
         }
-        step->shared->random = random;
         return;
     }
-    base += HALF_STEP;
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < elements; i++) {
-        const int32_t moved = (gradient[i] >> shift) * slope.factor >> slope.shift;
-        gradient[i] = 0;
-        weights[i] = rounded_down(weights[i] * factor + base - (uint32_t)moved);
+    uint32_t state = step->shared->random;
+    for (; i + 2 <= elements; i += 2) {
+        const uint32_t random = random_next(&state);
+        const uint32_t first = weights[i] * factor + base + first_offset(random);
+        const uint32_t second = weights[i + 1] * factor + base + second_offset(random);
+        weights[i] = rounded_down(take(gradient, i, bytes, shift, slope, first));
+        weights[i + 1] = rounded_down(take(gradient, i + 1, bytes, shift, slope, second));
+    }
+    if (i < elements) {
+        const uint32_t last = weights[i] * factor + base + first_offset(random_next(&state));
+        weights[i] = rounded_down(take(gradient, i, bytes, shift, slope, last));
+    }
+    step->shared->random = state;
+}
+
+void standardized_u8_move(const struct structures *structures, const struct step *step, uint32_t o,
+                          const struct quant *before)
+{
+    if (structures->directions[o].rate == 0.0f) {
+        memset(accumulators_of(structures, o), 0, structures->elements * structures->gradient_bytes);
+        requantize_weights(structures, step, o, before);
+        return;
+    }
+    switch (structures->gradient_bytes) {
+    case 1:
+        move(structures, step, o, before, 1);
+        break;
+    case 2:
+        move(structures, step, o, before, 2);
+        break;
+    default:
+        move(structures, step, o, before, 4);
     }
 }

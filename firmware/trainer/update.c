@@ -6,6 +6,7 @@
 
 #include "numeric/affine.h"
 #include "numeric/random.h"
+#include "trainer/accumulator.h"
 #include "trainer/request.h"
 #include "trainer/standardized_u8.h"
 
@@ -64,9 +65,12 @@ static const float *velocity_at(const struct structures *structures, uint32_t in
     return structures->velocity ? structures->velocity + index : NULL;
 }
 
-static struct descent momentum_u8(const struct structures *structures, const struct step *step, float weight_scale)
+static struct descent momentum_u8(const struct structures *structures, const struct step *step, uint32_t o,
+                                  float weight_scale)
 {
-    return with_momentum(step, structures->input->scale * structures->output_error.quant->scale, weight_scale);
+    const float unit = structures->input->scale * structures->output_error.quant->scale;
+    const uint32_t exponent = accumulates_narrowly(structures) ? structures->exponents[o] : 0;
+    return with_momentum(step, unit * (float)(1u << exponent), weight_scale);
 }
 
 struct extremes {
@@ -83,13 +87,15 @@ static void extremes_hold(struct extremes *extremes, float value)
 static void foresee_with_momentum(const struct structures *structures, const struct step *step, uint32_t o,
                                   struct extremes *extremes)
 {
+    const uint32_t elements = structures->elements;
     const struct quant *quant = structures->weights.quant;
-    const uint8_t *weights = structures->weights.data;
-    const int32_t *gradient = structures->gradient;
-    const struct descent descent = momentum_u8(structures, step, quant->scale);
-    for (uint32_t i = o * structures->elements; i < (o + 1) * structures->elements; i++) {
-        extremes_hold(extremes,
-                      descended(dequantize(weights[i], quant), (float)gradient[i], structures->velocity + i, descent));
+    const struct descent descent = momentum_u8(structures, step, o, quant->scale);
+    const uint8_t *weights = (const uint8_t *)structures->weights.data + o * elements;
+    const float *velocity = structures->velocity + o * elements;
+    const void *gradient = accumulators_of(structures, o);
+    for (uint32_t i = 0; i < elements; i++) {
+        const float slope = (float)accumulator_at(gradient, i, structures->gradient_bytes);
+        extremes_hold(extremes, descended(dequantize(weights[i], quant), slope, velocity + i, descent));
     }
 }
 
@@ -149,17 +155,19 @@ static uint8_t write_back(float weight, float inverse_scale, const struct quant 
 static void move_with_momentum(const struct structures *structures, const struct step *step, uint32_t o,
                                const struct quant *before)
 {
+    const uint32_t elements = structures->elements;
     const struct quant *after = structures->weights.quant;
     const float inverse_scale = 1.0f / after->scale;
-    const struct descent descent = momentum_u8(structures, step, before->scale);
-    uint8_t *weights = structures->weights.data;
-    int32_t *gradient = structures->gradient;
-    for (uint32_t i = o * structures->elements; i < (o + 1) * structures->elements; i++) {
-        float *velocity = structures->velocity + i;
-        const float value = descended(dequantize(weights[i], before), (float)gradient[i], velocity, descent);
-        *velocity = next_velocity(*velocity, (float)gradient[i], descent);
+    const struct descent descent = momentum_u8(structures, step, o, before->scale);
+    uint8_t *weights = (uint8_t *)structures->weights.data + o * elements;
+    float *velocity = structures->velocity + o * elements;
+    void *gradient = accumulators_of(structures, o);
+    for (uint32_t i = 0; i < elements; i++) {
+        const float slope = (float)accumulator_at(gradient, i, structures->gradient_bytes);
+        const float value = descended(dequantize(weights[i], before), slope, velocity + i, descent);
+        velocity[i] = next_velocity(velocity[i], slope, descent);
         weights[i] = write_back(value, inverse_scale, after, step);
-        gradient[i] = 0;
+        accumulator_set(gradient, i, structures->gradient_bytes, 0);
     }
 }
 
@@ -211,6 +219,9 @@ void update_structures_u8(const void *params, struct step *step)
             move_with_momentum(structures, step, o, &before);
         }
         descend_bias_u8(structures, step, o, factor);
+        if (accumulates_narrowly(structures)) {
+            structures->exponents[o] = 0;
+        }
         structures->touched[o] = 0;
     }
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.assets import content_hash
 from harness.plan import Burst, Deployment, ErrorMeeting, Node, Operation, Plan, PlannedNode, Structures, Tensor
+from harness.plan.tensor import ELEMENT_BYTES
 from harness.platform import Platform
 
 _BYTES_A_LINE = 24
@@ -126,6 +127,8 @@ class _PlanSource:
                 f"    .input = {self.address(structures.input_quant, 'struct quant')},",
                 f"    .output_error = {self.tensor(structures.output_error)},",
                 f"    .gradient = {self.address(structures.gradient)},",
+                f"    .gradient_bytes = {ELEMENT_BYTES[structures.gradient.element_type]},",
+                f"    .exponents = {self.address(structures.exponents, 'uint8_t')},",
                 f"    .bias_gradient = {self.address(structures.bias_gradient)},",
                 f"    .velocity = {self.address(structures.velocity, 'float')},",
                 f"    .bias_velocity = {self.address(structures.bias_velocity, 'float')},",

@@ -80,6 +80,7 @@ def _plan(network: Network, training: Training, arena_budget_bytes: int) -> Plan
             tracked_activations=training.quantization.activations == "tracked",
             tracked_errors=training.quantization.errors == "tracked",
             velocities=training.optimizer.name != "standardized",
+            gradient_bits=training.gradients.bits,
         )
 
     if training.trainable_layers != "auto":

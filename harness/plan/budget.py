@@ -23,6 +23,7 @@ def _alternatives(plan: Plan, available_bytes: int) -> str:
                 tracked_activations=plan.tracked_activations,
                 tracked_errors=plan.tracked_errors,
                 velocities=plan.velocities,
+                gradient_bits=plan.gradient_bits,
             )
             if candidate.arena_bytes <= available_bytes:
                 kind = "" if dtype == plan.dtype else f"dtype {dtype} with "

@@ -8,7 +8,7 @@ from harness.model import Network
 from harness.plan.arena import Placement
 from harness.plan.graph import Dtype, ElementDtype, Graph, Node
 from harness.plan.operation import Operation
-from harness.plan.tensor import CATEGORIES, Tensor
+from harness.plan.tensor import CATEGORIES, GradientBits, Tensor
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Structures:
     input_quant: Tensor | None
     output_error: Tensor
     gradient: Tensor
+    exponents: Tensor | None
     bias_gradient: Tensor
     velocity: Tensor | None
     bias_velocity: Tensor | None
@@ -88,6 +89,7 @@ class Plan:
     tracked_activations: bool
     tracked_errors: bool
     velocities: bool
+    gradient_bits: GradientBits
     graph: Graph
     input: Tensor
     logits: Tensor

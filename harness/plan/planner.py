@@ -13,12 +13,13 @@ from harness.plan.graph import Dtype, ElementDtype, Graph, Node, Value, lower
 from harness.plan.operation import NO_LAYER, Operation
 from harness.plan.plan import Burst, ErrorMeeting, Plan, PlannedNode, Structures
 from harness.plan.scratch import burst_steps, error_scratch_bytes, forward_scratch_bytes, gradient_scratch_bytes
-from harness.plan.tensor import Category, ElementType, Place, Tensor
+from harness.plan.tensor import Category, ElementType, GradientBits, Place, Tensor
 
 _LARGEST_SUM = (1 << 31) - 1
 _LARGEST_BIAS = 1 << 30
 _LARGEST_PRODUCT = 255 * 255
 _SWISH_TABLE_ENTRIES = 256
+_ACCUMULATORS: dict[GradientBits, ElementType] = {8: "int8", 16: "int16", 32: "int32"}
 
 
 class _Planner:
@@ -32,8 +33,10 @@ class _Planner:
         tracked_activations: bool,
         tracked_errors: bool,
         velocities: bool,
+        gradient_bits: GradientBits,
     ) -> None:
         self.velocities = velocities
+        self.gradient_bits: GradientBits = gradient_bits
         self.planned_structures = 0
         self.network = network
         self.dtype: Dtype = dtype
@@ -273,7 +276,8 @@ class _Planner:
         assert error is not None
         count, layer = node.structures, node.layer
         quantized = node.dtype == "uint8"
-        gradient_type: ElementType = "int32" if quantized else "float32"
+        bias_type: ElementType = "int32" if quantized else "float32"
+        gradient_type: ElementType = _ACCUMULATORS[self.gradient_bits] if quantized else "float32"
         suffix = _suffix(node.dtype)
         structures = planned.structures = Structures(
             layer=layer,
@@ -285,7 +289,8 @@ class _Planner:
             input_quant=planned.inputs[0].quant,
             output_error=error,
             gradient=self._tensor(f"gradient{layer}", gradient_type, count * node.elements, "gradients", "state"),
-            bias_gradient=self._tensor(f"bias_gradient{layer}", gradient_type, count, "gradients", "state"),
+            exponents=self._exponents(layer, count) if quantized and self.gradient_bits != 32 else None,
+            bias_gradient=self._tensor(f"bias_gradient{layer}", bias_type, count, "gradients", "state"),
             velocity=self._velocity(f"velocity{layer}", count * node.elements),
             bias_velocity=self._velocity(f"bias_velocity{layer}", count),
             layers_behind=self.planned_structures,
@@ -318,7 +323,7 @@ class _Planner:
 
     def _plan_burst(self, node: Node) -> Burst | None:
         steps = burst_steps(node)
-        if not steps:
+        if not steps or self.gradient_bits != 32:
             return None
         layer, feature_pairs, row_groups = node.layer, -(-node.elements // 2), -(-node.structures // 4)
         return Burst(
@@ -327,6 +332,9 @@ class _Planner:
             self._tensor(f"burst_inputs{layer}", "uint8", 2 * feature_pairs * steps, "gradients", "state"),
             self._tensor(f"burst_errors{layer}", "int16", 4 * row_groups * steps, "gradients", "state"),
         )
+
+    def _exponents(self, layer: int, count: int) -> Tensor:
+        return self._tensor(f"exponents{layer}", "uint8", count, "gradients", "state")
 
     def _velocity(self, name: str, elements: int) -> Tensor | None:
         return self._tensor(name, "float32", elements, "optimizer", "state") if self.velocities else None
@@ -401,6 +409,7 @@ class _Planner:
             tracked_activations=self.tracked_activations,
             tracked_errors=self.tracked_errors,
             velocities=self.velocities,
+            gradient_bits=self.gradient_bits,
             graph=graph,
             input=self.values[source],
             logits=logits,
@@ -468,10 +477,12 @@ def make_plan(
     tracked_activations: bool = True,
     tracked_errors: bool = True,
     velocities: bool = False,
+    gradient_bits: GradientBits = 32,
 ) -> Plan:
     """Return the plan that trains the last `trainable_layers` layers with weights of `network`.
 
-    `velocities` reserves the state of optimizers with momentum.
+    `velocities` reserves the state of optimizers with momentum; `gradient_bits` is the size of an accumulator of the
+    gradient of uint8 weights.
 
     Raises InputError when shapes do not fit, when there is nothing to train, when the logits come out of an activation,
     or when an accumulator could overflow.
@@ -483,7 +494,7 @@ def make_plan(
     wanted = count if trainable_layers == "all" else trainable_layers
     if not 1 <= wanted <= count:
         raise InputError(f"trainable_layers is {wanted}, but the network has {count}; expected 1 to {count}, or 'all'")
-    planner = _Planner(network, dtype, wanted, tracked_activations, tracked_errors, velocities)
+    planner = _Planner(network, dtype, wanted, tracked_activations, tracked_errors, velocities, gradient_bits)
     activation = planner.graph.logits.activation
     if activation != "none":
         raise InputError(

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 ElementType = Literal[
-    "uint8", "int16", "uint16", "int32", "uint32", "float32", "quant", "selection", "shared", "direction"
+    "uint8", "int8", "int16", "uint16", "int32", "uint32", "float32", "quant", "selection", "shared", "direction"
 ]
 
 ELEMENT_BYTES: dict[ElementType, int] = {
     "uint8": 1,
+    "int8": 1,
     "int16": 2,
     "uint16": 2,
     "int32": 4,
@@ -26,6 +27,9 @@ CATEGORIES = ("weights", "gradients", "optimizer", "activations", "errors", "qua
 """What an arena byte is used for. An error that lies in place of an activation is counted as activation."""
 
 Category = Literal["weights", "gradients", "optimizer", "activations", "errors", "quantization", "selection", "scratch"]
+
+GradientBits = Literal[8, 16, 32]
+"""Size of an accumulator of the gradient of uint8 weights."""
 
 Place = Literal["state", "step", "flash"]
 

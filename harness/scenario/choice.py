@@ -24,6 +24,7 @@ ScheduleName = Literal["constant", "step", "cosine"]
 Rounding = Literal["nearest", "stochastic"]
 ActivationRanges = Literal["tracked", "calibrated"]
 ErrorRanges = Literal["tracked", "fixed"]
+GradientBits = Literal[8, 16, 32]
 EngineName = Literal["unicorn"]
 CacheModel = Literal["assume", "simulate"]
 

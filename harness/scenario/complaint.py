@@ -42,7 +42,7 @@ def complaint(error: ErrorDetails, path: Path, data: Any) -> str:
     if kind == "count":
         return f"{value} is no count; expected {wanted}"
     if kind == "literal_error":
-        choices = [str(choice) for choice in get_args(field.annotation)] if field else []
+        choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)] if field else []
         kind_of_name = path[-2] if path[-1] == "name" and len(path) > 1 else path[-1]
         if isinstance(error["input"], str) and len(choices) > 0:
             return f"unknown {kind_of_name} {value}; {one_of(error['input'], choices)}"

@@ -17,6 +17,7 @@ from harness.scenario.choice import (
     Dtype,
     EngineName,
     ErrorRanges,
+    GradientBits,
     ModelName,
     OptimizerName,
     PlatformName,
@@ -201,6 +202,18 @@ class Quantization(_Section):
     )
 
 
+class Gradients(_Section):
+    """How the gradients of a minibatch are accumulated."""
+
+    bits: GradientBits = Field(
+        32,
+        description="size of the accumulator that each trained uint8 weight has: at 8 and 16, those of a structure "
+        "share an exponent, which grows when one would overflow; biases keep 32 bits; without effect on float32 "
+        "layers, the head of `mixed` among them",
+        examples=[32, 8],
+    )
+
+
 class Training(_Section):
     """How the network is trained."""
 
@@ -235,6 +248,7 @@ class Training(_Section):
         "budget; those before stay as they are, in flash",
         examples=["all", 2, "auto"],
     )
+    gradients: Gradients = Field(default_factory=Gradients, description="accumulation of gradients")
     quantization: Quantization = Field(default_factory=Quantization, description="ranges of uint8 tensors")
 
     @model_validator(mode="before")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from reference import depthwise, layers
+from reference.accumulator import accumulated
 from reference.activation import activated, activated_u8, passes_u8
 from reference.affine import ONE, ZERO, F, Quant, requantize, saturated
 from reference.average import avg_pool2d, avg_pool2d_error
@@ -37,7 +38,9 @@ class Parameters:
     bias: np.ndarray  # int32 (structures,)
     bias_unit: np.float32
     trained: bool
-    gradient: np.ndarray = field(init=False)
+    gradient_bits: int = 32
+    gradient: np.ndarray = field(init=False)  # of so many bits, in units of 2^exponent
+    exponents: np.ndarray = field(init=False)
     bias_gradient: np.ndarray = field(init=False)
     touched: np.ndarray = field(init=False)
     velocity: np.ndarray = field(init=False)
@@ -51,7 +54,8 @@ class Parameters:
         self.bias_velocity = np.zeros(len(self.bias), dtype=np.float32)
 
     def forget_gradients(self) -> None:
-        self.gradient = np.zeros(self.weights.shape, dtype=np.int32)
+        self.gradient = np.zeros(self.weights.shape, dtype=f"int{self.gradient_bits}")
+        self.exponents = np.zeros(len(self.bias), dtype=np.uint8)
         self.bias_gradient = np.zeros(len(self.bias), dtype=np.int32)
         self.touched = np.zeros(len(self.bias), dtype=np.uint8)
 
@@ -64,6 +68,7 @@ class Settings:
     descent: Descent
     smoothing: np.float32
     seed: int = 1
+    gradient_bits: int = 32
 
 
 def bits(value: np.float32) -> int:
@@ -176,7 +181,8 @@ class QuantizedTraining:
             q = q.reshape(len(q), *node.window, -1)
         elif node.kind == "depthwise_conv2d":
             q = q.reshape(len(q), *node.window)
-        return Parameters(q, quant, np.rint(bias / unit).astype(np.int32), unit, trained=node.layer >= self.first)
+        trained = node.layer >= self.first
+        return Parameters(q, quant, np.rint(bias / unit).astype(np.int32), unit, trained, self.settings.gradient_bits)
 
     # Forward ---------------------------------------------------------------------------------------------------------
 
@@ -299,10 +305,22 @@ class QuantizedTraining:
             gradient = layers.conv2d_gradient(centered, e, node.window, node.stride, node.padding)
         else:
             gradient = depthwise.depthwise_conv2d_gradient(centered, e, node.window, node.stride, node.padding)
-        own.gradient = saturated(own.gradient + gradient)
+        if own.gradient_bits == 32:
+            own.gradient = saturated(own.gradient + gradient)
+        else:
+            self._accumulate_narrowly(own, gradient)
         own.bias_gradient = saturated(own.bias_gradient + e.reshape(-1, len(own.bias)).sum(axis=0))
         own.touched[chosen] = 1
         return e
+
+    @staticmethod
+    def _accumulate_narrowly(own: Parameters, gradient: np.ndarray) -> None:
+        """Add structure by structure, channel by channel."""
+        for o in range(len(own.bias)):
+            by_channel = np.moveaxis(own.gradient[o], -1, 0) if own.gradient.ndim == 4 else own.gradient[o]
+            added = np.moveaxis(gradient[o], -1, 0) if own.gradient.ndim == 4 else gradient[o]
+            sums, own.exponents[o] = accumulated(by_channel.reshape(-1), int(own.exponents[o]), added.reshape(-1))
+            by_channel[...] = sums.reshape(by_channel.shape)
 
     def _propagated(
         self,
@@ -364,7 +382,8 @@ class QuantizedTraining:
                 own.bias, own.bias_gradient, own.bias_velocity, own.touched, settings.descent, after.scale, batch_size,
                 own.bias_unit,
             )  # fmt: skip
-            rows = (part.reshape(count, -1) for part in (own.weights, own.gradient, own.velocity))
+            exact = own.gradient.reshape(count, -1).astype(np.int64) << own.exponents[:, None].astype(np.int64)
+            rows = (own.weights.reshape(count, -1), exact, own.velocity.reshape(count, -1))
             weights, gradient, velocity = rows
             weights, own.quant, velocity = update_weights(
                 weights, own.quant, gradient, velocity, own.touched, settings.descent, before.scale * after.scale,
@@ -391,6 +410,7 @@ class QuantizedTraining:
                     f"weights{i}_quant": own.quant.pack(),
                     f"bias{i}": own.bias.tobytes(),
                     f"gradient{i}": own.gradient.tobytes(),
+                    f"exponents{i}": own.exponents.tobytes(),
                     f"bias_gradient{i}": own.bias_gradient.tobytes(),
                     f"touched{i}": own.touched.tobytes(),
                     f"velocity{i}": own.velocity.tobytes(),

@@ -80,7 +80,10 @@ def requantized(weights: np.ndarray, before: Quant, after: Quant, steps: np.ndar
 
 def rounded(values: np.ndarray, stochastic: bool, generator: Generator) -> np.ndarray:
     """Return values in steps of 2^-16 as uint8."""
-    offset = generator.numbers(values.size) >> POINT if stochastic else 1 << (POINT - 1)
+    offset: np.ndarray | int = 1 << (POINT - 1)
+    if stochastic:  # one number for two values
+        numbers = generator.numbers((values.size + 1) // 2)
+        offset = np.stack([numbers & 0xFFFF, numbers >> 16], axis=1).reshape(-1)[: values.size]
     return np.clip((values + offset) >> POINT, 0, 255).astype(np.uint8)
 
 
