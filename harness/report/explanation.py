@@ -152,7 +152,7 @@ def _arena_map(run: StoredRun, memory: Memory) -> list[str]:
         rows.append((f"{tensor.offset:,}", f"{tensor.size_bytes:,}", tensor.name, tensor.category, lives))
     sizes = ", ".join(f"{name} {size:,}" for name, size in memory.arena_by_category.items() if size)
     return [
-        f"Arena at its fullest, operation {peak}: {sizes}",
+        *textwrap.wrap(f"Arena at its fullest, operation {peak}: {sizes}", _WIDTH),
         "",
         *_table(("offset", "bytes", "tensor", "category", "lives"), rows, left=(2, 3, 4)),
     ]
@@ -168,7 +168,7 @@ def _stacks(run: StoredRun) -> list[str]:
     table = _table(columns, rows, left=(0, 2, 3))
     indent = table[0].index(columns[-1])
     for line in table:
-        lines += textwrap.wrap(line, _WIDTH + 20, subsequent_indent=" " * indent, break_long_words=False) or [""]
+        lines += textwrap.wrap(line, _WIDTH, subsequent_indent=" " * indent, break_long_words=False) or [""]
     return lines
 
 

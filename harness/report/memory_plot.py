@@ -18,7 +18,7 @@ from harness.result.layout import Layout
 
 _WIDTH_IN = 9.2
 _LEFT_IN, _RIGHT_IN = 0.75, 0.15
-_HEAD_IN, _ALL_IN, _BETWEEN_IN, _STEP_IN, _MAP_IN = 0.62, 2.1, 0.3, 1.7, 4.4
+_HEAD_IN, _ALL_IN, _BETWEEN_IN, _STEP_IN, _MAP_IN = 0.62, 2.1, 0.18, 1.7, 4.4
 _STATE_SHADE = 0.45
 _NAMED_SHARE = 0.022
 _LETTER_IN = 0.066
@@ -33,8 +33,8 @@ def _places(height_in: float, bottom_in: float, top_in: float) -> tuple[float, f
     )
 
 
-def _time_axis(axes: Axes, layout: Layout, *, named: bool) -> None:
-    """Set `axes` to the operations, `named` below it, with the phases above it."""
+def _time_axis(axes: Axes, layout: Layout, *, named: bool, phases: bool) -> None:
+    """Set `axes` to the operations, `named` below it, with the `phases` above it."""
     operations = layout.operations
     names = [f"{one.kernel} {one.layer}" if one.layer_name else one.kernel for one in operations]
     axes.set_xlim(0, len(operations))
@@ -47,7 +47,7 @@ def _time_axis(axes: Axes, layout: Layout, *, named: bool) -> None:
         if members[0]:
             axes.axvline(members[0], color=palette.GRID, linewidth=0.8, zorder=0.5)
         width_in = len(members) / len(operations) * (_WIDTH_IN - _LEFT_IN - _RIGHT_IN)
-        if width_in > 0.075 * len(phase):
+        if phases and width_in > 0.075 * len(phase):
             axes.annotate(
                 phase,
                 ((members[0] + members[-1] + 1) / 2, 1),
@@ -123,11 +123,11 @@ def ram_plot(run: StoredRun) -> Plot:
             fontweight="bold",
             arrowprops={"arrowstyle": "-", "color": palette.INK, "linewidth": 0.8, "shrinkB": 0},
         )
-        _time_axis(whole, layout, named=False)
+        _time_axis(whole, layout, named=False, phases=True)
         _size_axis(whole, "all [KiB]")
         part = figure.add_axes(_places(height_in, bottom_in, _HEAD_IN + _ALL_IN + _BETWEEN_IN))
         _fill(part, layout, "step", colours, [0] * len(live), {})
-        _time_axis(part, layout, named=True)
+        _time_axis(part, layout, named=True, phases=False)
         _size_axis(part, "without state [KiB]")
         _legend(figure, colours, height_in)
         caption = (
@@ -209,7 +209,7 @@ def arena_map_plot(run: StoredRun) -> Plot:
         peak = layout.peak_operation()
         axes.axvspan(peak, peak + 1, color=palette.INK, alpha=0.08, linewidth=0)
         axes.set_ylim(0, layout.arena_bytes / 1024)
-        _time_axis(axes, layout, named=True)
+        _time_axis(axes, layout, named=True, phases=True)
         axes.grid(visible=False)
         _size_axis(axes, "offset in the arena [KiB], exact")
         _legend(figure, colours, height_in)
