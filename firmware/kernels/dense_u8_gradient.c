@@ -7,6 +7,7 @@ _Static_assert(255ll * 255 * 4096 <= INT32_MAX, "the gradients of a minibatch fi
 
 #define ROWS 4
 #define STEPS_AT_ONCE 4
+#define MOST_STEPS 16
 #define LEAST_SHARE_HELD 3
 #define PRODUCTS_AT_ONCE 16
 
@@ -69,11 +70,47 @@ static void add_step(const struct dense *layer)
     }
 }
 
-/* A row of gradients and what the zero point of the inputs takes off each of its elements. */
-struct row {
-    int32_t *gradient;
-    int32_t correction;
-};
+static int32_t error_of(const int16_t *errors, uint32_t row, uint32_t step)
+{
+    return errors[step / 2 * 2 * ROWS + 2 * row + step % 2];
+}
+
+/* What the zero point of the inputs takes off each element of a row. */
+static int32_t correction_of(const struct dense *layer, const int16_t *errors, uint32_t row, uint32_t steps)
+{
+    int32_t sum = 0;
+    for (uint32_t step = 0; step < steps; step++) {
+        sum += error_of(errors, row, step);
+    }
+    return sum * layer->input.quant->zero_point;
+}
+
+/* Row `row` of a group, from `feature` on. */
+static void add_to_row(const struct dense *layer, int32_t *gradient, uint32_t row, uint32_t feature,
+                       const int16_t *errors, uint32_t steps)
+{
+    const uint32_t room = layer->burst.room;
+    const int32_t correction = correction_of(layer, errors, row, steps);
+    const uint8_t *inputs = layer->burst.inputs + feature * room;
+    for (; feature + 2 <= layer->features; feature += 2, inputs += 2 * room) {
+        int32_t s0 = gradient[feature] - correction;
+        int32_t s1 = gradient[feature + 1] - correction;
+        const uint8_t *x = inputs;
+        const int16_t *e = errors + 2 * row;
+        for (uint32_t left = steps; left > 0; left -= 2, x += 4, e += 2 * ROWS) {
+            s0 += x[0] * e[0] + x[2] * e[1];
+            s1 += x[1] * e[0] + x[3] * e[1];
+        }
+        gradient[feature] = s0;
+        gradient[feature + 1] = s1;
+    }
+    if (feature < layer->features) {
+        gradient[feature] -= correction;
+        for (uint32_t step = 0; step < steps; step++) {
+            gradient[feature] += inputs[2 * step] * error_of(errors, row, step);
+        }
+    }
+}
 
 #ifdef __ARM_FEATURE_DSP
 
@@ -95,84 +132,81 @@ struct row {
     "smlad %[s30], %[even], %[error1], %[s30]\n\t" \
     "smlad %[s31], %[odd], %[error1], %[s31]\n\t"
 
-static void add_two_features(const struct row rows[ROWS], uint32_t feature, const uint8_t *inputs,
-                             const int16_t *errors, uint32_t steps)
+#define ADD_FOUR_STEPS ADD_TWO_STEPS ADD_TWO_STEPS
+#define ADD_SIXTEEN_STEPS ADD_FOUR_STEPS ADD_FOUR_STEPS ADD_FOUR_STEPS ADD_FOUR_STEPS
+
+#define SUMS_AND_OPERANDS                                                                                   \
+    [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [s20] "+r"(s20), [s21] "+r"(s21),   \
+        [s30] "+r"(s30), [s31] "+r"(s31), [inputs] "+r"(inputs), [errors] "+r"(errors), [even] "=&r"(even), \
+        [odd] "=&r"(odd), [error0] "=&r"(error0), [error1] "=&r"(error1)
+
+/* In C, the compiler would keep four pointers in step, and spill them. */
+static inline int32_t *next_row(int32_t *row, uint32_t pitch)
 {
-    int32_t *const row0 = rows[0].gradient + feature;
-    int32_t *const row1 = rows[1].gradient + feature;
-    int32_t *const row2 = rows[2].gradient + feature;
-    int32_t *const row3 = rows[3].gradient + feature;
-    int32_t s00 = row0[0] - rows[0].correction, s01 = row0[1] - rows[0].correction;
-    int32_t s10 = row1[0] - rows[1].correction, s11 = row1[1] - rows[1].correction;
-    int32_t s20 = row2[0] - rows[2].correction, s21 = row2[1] - rows[2].correction;
-    int32_t s30 = row3[0] - rows[3].correction, s31 = row3[1] - rows[3].correction;
-    for (; steps > 0; steps -= STEPS_AT_ONCE) {
-        uint32_t even, odd, error0, error1;
-        __asm__(ADD_TWO_STEPS ADD_TWO_STEPS
-                : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [s20] "+r"(s20), [s21] "+r"(s21),
-                  [s30] "+r"(s30), [s31] "+r"(s31), [inputs] "+r"(inputs), [errors] "+r"(errors), [even] "=&r"(even),
-                  [odd] "=&r"(odd), [error0] "=&r"(error0), [error1] "=&r"(error1)
-                :
-                : "memory");
+    __asm__("add %[row], %[row], %[pitch], lsl #2" : [row] "+r"(row) : [pitch] "r"(pitch));
+    return row;
+}
+
+/* Features 0 and 1 of four rows of gradients, `pitch` apart. */
+static inline void add_two_features(int32_t *gradient, uint32_t pitch, const int32_t corrections[ROWS],
+                                    const uint8_t *inputs, const int16_t *errors, uint32_t steps)
+{
+    int32_t *row = gradient;
+    int32_t s00 = row[0] - corrections[0], s01 = row[1] - corrections[0];
+    row = next_row(row, pitch);
+    int32_t s10 = row[0] - corrections[1], s11 = row[1] - corrections[1];
+    row = next_row(row, pitch);
+    int32_t s20 = row[0] - corrections[2], s21 = row[1] - corrections[2];
+    row = next_row(row, pitch);
+    int32_t s30 = row[0] - corrections[3], s31 = row[1] - corrections[3];
+    uint32_t even, odd, error0, error1;
+    if (steps == MOST_STEPS) {
+        __asm__(ADD_SIXTEEN_STEPS : SUMS_AND_OPERANDS : : "memory");
+    } else {
+        for (; steps > 0; steps -= STEPS_AT_ONCE) {
+            __asm__(ADD_FOUR_STEPS : SUMS_AND_OPERANDS : : "memory");
+        }
     }
-    /* Where rows are missing, the last one takes their places, and what counts is stored last. */
-    row3[0] = s30, row3[1] = s31;
-    row2[0] = s20, row2[1] = s21;
-    row1[0] = s10, row1[1] = s11;
-    row0[0] = s00, row0[1] = s01;
+    row = gradient;
+    row[0] = s00, row[1] = s01;
+    row = next_row(row, pitch);
+    row[0] = s10, row[1] = s11;
+    row = next_row(row, pitch);
+    row[0] = s20, row[1] = s21;
+    row = next_row(row, pitch);
+    row[0] = s30, row[1] = s31;
+}
+
+static void add_to_four_rows(const struct dense *layer, int32_t *gradient, const int16_t *errors, uint32_t steps)
+{
+    const uint32_t features = layer->features;
+    const uint32_t step_pitch = 2 * layer->burst.room;
+    const uint8_t *inputs = layer->burst.inputs;
+    int32_t corrections[ROWS];
+    for (uint32_t r = 0; r < ROWS; r++) {
+        corrections[r] = correction_of(layer, errors, r, steps);
+    }
+    int32_t *const end = gradient + features / 2 * 2;
+    for (int32_t *at = gradient; at < end; at += 2, inputs += step_pitch) {
+        add_two_features(at, features, corrections, inputs, errors, steps);
+    }
+    if (features % 2 != 0) {
+        for (uint32_t r = 0; r < ROWS; r++) {
+            add_to_row(layer, gradient + r * features, r, features - 1, errors, steps);
+        }
+    }
 }
 
 #else
 
-/* Where rows are missing, the last one takes their places; their errors are zero. */
-static void add_two_features(const struct row rows[ROWS], uint32_t feature, const uint8_t *inputs,
-                             const int16_t *errors, uint32_t steps)
+static void add_to_four_rows(const struct dense *layer, int32_t *gradient, const int16_t *errors, uint32_t steps)
 {
     for (uint32_t r = 0; r < ROWS; r++) {
-        int32_t *row = rows[r].gradient + feature;
-        int32_t s0 = row[0] - rows[r].correction;
-        int32_t s1 = row[1] - rows[r].correction;
-        const uint8_t *x = inputs;
-        const int16_t *e = errors + 2 * r;
-        for (uint32_t left = steps; left > 0; left -= 2, x += 4, e += 2 * ROWS) {
-            s0 += x[0] * e[0] + x[2] * e[1];
-            s1 += x[1] * e[0] + x[3] * e[1];
-        }
-        row[0] = s0;
-        row[1] = s1;
+        add_to_row(layer, gradient + r * layer->features, r, 0, errors, steps);
     }
 }
 
 #endif
-
-static int32_t error_of(const int16_t *errors, uint32_t row, uint32_t step)
-{
-    return errors[step / 2 * 2 * ROWS + 2 * row + step % 2];
-}
-
-/* The last of an odd number of features. */
-static void add_last_feature(const struct row rows[ROWS], uint32_t feature, const uint8_t *inputs,
-                             const int16_t *errors, uint32_t steps)
-{
-    for (uint32_t r = 0; r < ROWS; r++) {
-        int32_t sum = -rows[r].correction;
-        for (uint32_t step = 0; step < steps; step++) {
-            sum += inputs[2 * step] * error_of(errors, r, step);
-        }
-        rows[r].gradient[feature] += sum;
-    }
-}
-
-static struct row row_of(const struct dense *layer, uint32_t o, const int16_t *errors, uint32_t steps)
-{
-    int32_t sum = 0;
-    for (uint32_t step = 0; step < steps; step++) {
-        sum += error_of(errors, o % ROWS, step);
-    }
-    const uint32_t existing = o < layer->units ? o : layer->units - 1;
-    int32_t *gradient = layer->structures->gradient;
-    return (struct row){gradient + existing * layer->features, sum * layer->input.quant->zero_point};
-}
 
 static void settle(const struct dense *layer)
 {
@@ -180,19 +214,13 @@ static void settle(const struct dense *layer)
     const uint32_t features = layer->features;
     const uint32_t steps = (*burst->held + STEPS_AT_ONCE - 1) / STEPS_AT_ONCE * STEPS_AT_ONCE;
     const int16_t *errors = burst->errors;
-    for (uint32_t row = 0; row < layer->units; row += ROWS, errors += ROWS * burst->room) {
-        struct row rows[ROWS];
-        for (uint32_t r = 0; r < ROWS; r++) {
-            rows[r] = row_of(layer, row + r, errors, steps);
-        }
-        const uint8_t *inputs = burst->inputs;
-        uint32_t f = 0;
-        for (; f + 2 <= features; f += 2, inputs += 2 * burst->room) {
-            add_two_features(rows, f, inputs, errors, steps);
-        }
-        if (f < features) {
-            add_last_feature(rows, f, inputs, errors, steps);
-        }
+    int32_t *gradient = layer->structures->gradient;
+    uint32_t o = 0;
+    for (; o + ROWS <= layer->units; o += ROWS, errors += ROWS * burst->room, gradient += ROWS * features) {
+        add_to_four_rows(layer, gradient, errors, steps);
+    }
+    for (; o < layer->units; o++, gradient += features) {
+        add_to_row(layer, gradient, o % ROWS, 0, errors, steps);
     }
     memset(burst->inputs, 0, (features + 1) / 2 * 2 * burst->room);
     memset(burst->errors, 0, (layer->units + ROWS - 1) / ROWS * ROWS * burst->room * sizeof *burst->errors);
@@ -208,28 +236,42 @@ void dense_u8_settle(const void *dense, struct step *step)
     }
 }
 
+static void hold_input(const struct dense *layer)
+{
+    const uint32_t features = layer->features;
+    const uint32_t pitch = 2 * layer->burst.room;
+    const uint8_t *input = layer->input.data;
+    const uint8_t *const end = input + features / 2 * 2;
+    uint8_t *place = layer->burst.inputs + 2 * *layer->burst.held;
+#pragma GCC unroll 4
+    for (; input < end; input += 2, place += pitch) {
+        memcpy(place, input, 2);
+    }
+    if (features % 2 != 0) {
+        place[0] = input[0];
+    }
+}
+
+static void hold_errors(const struct dense *layer)
+{
+    const uint32_t room = layer->burst.room;
+    const uint32_t at = *layer->burst.held;
+    const struct structures *structures = layer->structures;
+    const uint8_t *error = structures->output_error.data;
+    const int32_t zero = structures->output_error.quant->zero_point;
+    int16_t *errors = layer->burst.errors + at / 2 * 2 * ROWS + at % 2;
+    for (uint32_t i = 0; i < structures->selection->count; i++) {
+        const uint32_t o = structures->selected[i];
+        errors[o / ROWS * ROWS * room + o % ROWS * 2] = (int16_t)(error[o] - zero);
+    }
+}
+
 static void hold_step(const struct dense *layer)
 {
     const struct burst *burst = &layer->burst;
-    const struct structures *structures = layer->structures;
-    const uint8_t *error = structures->output_error.data;
-    const int32_t error_zero = structures->output_error.quant->zero_point;
-    const uint8_t *input = layer->input.data;
-    const uint32_t at = *burst->held;
-    uint8_t *place = burst->inputs + 2 * at;
-    for (uint32_t f = 0; f + 2 <= layer->features; f += 2, place += 2 * burst->room) {
-        place[0] = input[f];
-        place[1] = input[f + 1];
-    }
-    if (layer->features % 2 != 0) {
-        place[0] = input[layer->features - 1];
-    }
-    int16_t *errors = burst->errors + at / 2 * 2 * ROWS + at % 2;
-    for (uint32_t i = 0; i < structures->selection->count; i++) {
-        const uint32_t o = structures->selected[i];
-        errors[o / ROWS * ROWS * burst->room + o % ROWS * 2] = (int16_t)(error[o] - error_zero);
-    }
-    *burst->held = at + 1;
+    hold_input(layer);
+    hold_errors(layer);
+    *burst->held += 1;
     if (*burst->held == burst->room) {
         settle(layer);
     }

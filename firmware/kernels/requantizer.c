@@ -9,6 +9,33 @@ __attribute__((noinline)) static void take_rows_exactly(struct requantizer *requ
     }
 }
 
+#ifdef __ARM_FEATURE_DSP
+#include <arm_acle.h>
+
+static bool clamps_to_u8(const struct requantizer *requantizer)
+{
+    return requantizer->bounds.low == 0 && requantizer->bounds.high == UINT8_MAX;
+}
+
+/* Errors, and outputs without an activation: what clamps them is one instruction. */
+static void take_rows_of_u8(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
+{
+    const struct short_factor factor = requantizer->short_factor;
+    const int32_t zero_point = requantizer->zero_point;
+    int32_t lowest = requantizer->lowest;
+    int32_t highest = requantizer->highest;
+#pragma GCC unroll 4
+    for (; rows > 0; rows--) {
+        const int32_t sum = (int32_t)*sums++;
+        lowest = sum < lowest ? sum : lowest;
+        highest = sum > highest ? sum : highest;
+        *outputs++ = (uint8_t)__usat(rescale_shortly(sum, factor) + zero_point, 8);
+    }
+    requantizer->lowest = lowest;
+    requantizer->highest = highest;
+}
+#endif
+
 /* The fields of the requantizer are copied: a byte that is stored could be one of theirs. */
 void requantizer_take_rows(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
 {
@@ -22,6 +49,12 @@ void requantizer_take_rows(struct requantizer *requantizer, const uint32_t *sums
         take_rows_exactly(requantizer, sums, rows, outputs);
         return;
     }
+#ifdef __ARM_FEATURE_DSP
+    if (clamps_to_u8(requantizer)) {
+        take_rows_of_u8(requantizer, sums, rows, outputs);
+        return;
+    }
+#endif
     for (const uint8_t *end = outputs + rows; outputs < end; outputs++) {
         const int32_t sum = (int32_t)*sums++;
         lowest = sum < lowest ? sum : lowest;
