@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from harness.build import Image
 from harness.cli import app
+from harness.cost import BoardMemory
 from harness.engine import AnyElf, Region, UnicornEngine
 from harness.errors import InputError
 from harness.pipeline.profile import RegionName, profile
@@ -39,8 +40,11 @@ def elf(board):
     return build(board, "region.c")
 
 
-def instructions(board, elf, *place, **options):
-    return profile(elf, load_platform(board), RegionName(*place, **options)).instructions
+def instructions(board, elf, begin, end=None, call=0):
+    symbols = Image(elf).symbols
+    region = Region(symbols[begin].address, symbols[end].address if end else None, call)
+    trace = UnicornEngine().run(job(board, elf, any_elf=AnyElf(region)))
+    return trace.instructions_by_phase()["region"]
 
 
 def test_a_function_is_counted_from_its_entry_to_its_return(board, elf):
@@ -59,8 +63,8 @@ def test_a_recursive_function_ends_with_its_outermost_return(board, elf):
     assert instructions(board, elf, "nested", call=1) == nested(6)
 
 
-def test_the_way_between_two_symbols_holds_what_they_call(board, elf):
-    seen = profile(elf, load_platform(board), RegionName("countdown", "nested", 2))
+def test_the_way_between_two_symbols_holds_what_they_call():
+    seen = profile(build("nrf52840", "region.c"), load_platform("nrf52840"), RegionName("countdown", "nested", 2))
     by_name = {function.function: function.instructions for function in seen.functions}
     assert by_name["countdown"] == ALL_COUNTDOWNS - countdown(1)
     assert set(by_name) == {"countdown", "run"}
@@ -121,7 +125,7 @@ PROGRAM = """\
     published_cycles: {published}
     source: these tests
     compiler: assembly
-    built_with: assembly
+    built_with: {built_with}
     conditions: none
     use: {use}
 """
@@ -130,11 +134,25 @@ PROGRAM = """\
 def programs_file(folder, *programs):
     entries = []
     for number, fields in enumerate(programs):
-        defaults = {"name": f"p{number}", "elf": "a.elf", "repeats": 1, "published": 10, "use": "tuning"}
+        defaults = {
+            "name": f"p{number}",
+            "elf": "a.elf",
+            "repeats": 1,
+            "published": 10,
+            "use": "tuning",
+            "built_with": "assembly",
+        }
         entries.append(PROGRAM.format(**{**defaults, **fields}))
     path = folder / "programs.yaml"
     path.write_text("programs:\n" + "".join(entries))
     return path
+
+
+@pytest.fixture(scope="module")
+def last_countdown():
+    """Cycles that the model gives the program of `PROGRAM`."""
+    name = RegionName("countdown", call=5)
+    return profile(build("nrf52840", "region.c"), load_platform("nrf52840"), name, memory_system=BoardMemory()).cycles
 
 
 @pytest.fixture
@@ -147,8 +165,8 @@ def outcome_of(path):
     return compare(*read_programs(path))
 
 
-def test_the_error_is_relative_to_the_published_cycles_of_one_repeat(folder):
-    cycles = profile(folder / "a.elf", load_platform("nrf52840"), RegionName("countdown", call=5)).cycles
+def test_the_error_is_relative_to_the_published_cycles_of_one_repeat(folder, last_countdown):
+    cycles = last_countdown
     outcome = outcome_of(programs_file(folder, {"published": cycles / 2, "repeats": 2}, {"published": cycles * 2}))
     exact, half = outcome.comparisons
     assert exact.error == pytest.approx(0)
@@ -156,13 +174,18 @@ def test_the_error_is_relative_to_the_published_cycles_of_one_repeat(folder):
     assert exact.instructions == countdown(5) / 2
 
 
-def test_means_are_told_apart_by_half_and_leave_out_what_is_only_shown(folder):
-    cycles = profile(folder / "a.elf", load_platform("nrf52840"), RegionName("countdown", call=5)).cycles
+def test_means_are_told_apart_by_half_and_leave_out_what_is_only_shown(folder, last_countdown):
     rows = [(2.0, "tuning"), (0.5, "tuning"), (1.25, "held-out"), (9.0, "shown")]
-    path = programs_file(folder, *({"published": cycles * factor, "use": use} for factor, use in rows))
+    programs = [{"published": last_countdown * factor, "use": use} for factor, use in rows]
+    programs[0]["built_with"] = "another compiler"
+    path = programs_file(folder, *programs)
     outcome = outcome_of(path)
     assert outcome.mean_absolute_error("cortex-m4f", "tuning") == (pytest.approx((0.5 + 1.0) / 2), 2)
     assert outcome.mean_absolute_error("cortex-m4f", "held-out") == (pytest.approx(0.2), 1)
+    assert outcome.mean_absolute_error("cortex-m4f", "tuning", same_code=True) == (pytest.approx(1.0), 1)
+    text = as_text(outcome)
+    assert "tuning: 75.0% over 2 programs; 100.0% over the 1 with the same machine code" in text
+    assert "held-out: 20.0% over 1 program\n" in text
 
 
 def test_a_missing_elf_is_one_line_and_the_row_is_not_run(folder):

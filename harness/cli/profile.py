@@ -54,11 +54,13 @@ def profile(
     board = _platform(platform, core)
     if to is not None and region is None:
         raise InputError("--to: expected --region, where the region begins")
+    from harness.cost import BoardMemory
     from harness.pipeline.profile import RegionName
     from harness.pipeline.profile import profile as profile_region
 
     name = None if region is None else RegionName(region, to, call)
-    result = profile_region(elf, board, name, timeout_s=timeout_s)
+    memory_system = None if platform is None else BoardMemory()
+    result = profile_region(elf, board, name, memory_system=memory_system, timeout_s=timeout_s)
     if as_json:
         document = {"elf": str(elf), "platform": board.name, "region": name and str(name), **asdict(result)}
         typer.echo(json.dumps(document, indent=2))

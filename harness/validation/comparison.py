@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from harness.cost import BoardMemory, MemorySystem
 from harness.errors import HarnessError
 from harness.pipeline.profile import RegionName, RegionProfile, profile
 from harness.platform import Core, bare_platform, load_platform
@@ -54,9 +55,13 @@ class Outcome:
         """Return the programs of `core`, those of `use` if given."""
         return [one for one in self.comparisons if one.core == core and use in (None, one.program.use)]
 
-    def mean_absolute_error(self, core: Core, use: Use) -> tuple[float, int]:
-        """Return the mean absolute relative error over the programs of `core` and `use` that ran, and their number."""
-        errors = [abs(one.error) for one in self.of_core(core, use) if not one.problem]
+    def mean_absolute_error(self, core: Core, use: Use, *, same_code: bool = False) -> tuple[float, int]:
+        """Return the mean absolute relative error over the programs of `core` and `use` that ran, and their number.
+
+        With `same_code`, only of those whose machine code is that of the measurement, as with assembly.
+        """
+        ran = [one for one in self.of_core(core, use) if not one.problem]
+        errors = [abs(one.error) for one in ran if not same_code or one.program.same_code]
         return (fmean(errors) if errors else 0.0), len(errors)
 
 
@@ -68,15 +73,24 @@ def compare(folder: Path, programs: Iterable[Program], timeout_s: float = 600.0)
 def _compare(elf: Path, program: Program, timeout_s: float) -> Comparison:
     if program.platform is not None:
         platform = load_platform(program.platform)
+        memory_system: MemorySystem | None = BoardMemory()
     else:
         assert program.core is not None
         platform = bare_platform(program.core, program.memories)
+        memory_system = None
     if not elf.is_file():
         problem = f"{elf}: no such file; build it, as its source says"
         return Comparison(program, platform.core, missing=True, problem=problem)
     same = None if program.sha256 is None else hashlib.sha256(elf.read_bytes()).hexdigest() == program.sha256
     try:
-        seen = profile(elf, platform, _region(program.region), vector_table=program.vector_table, timeout_s=timeout_s)
+        seen = profile(
+            elf,
+            platform,
+            _region(program.region),
+            vector_table=program.vector_table,
+            memory_system=memory_system,
+            timeout_s=timeout_s,
+        )
     except HarnessError as error:
         return Comparison(program, platform.core, same_build=same, problem=str(error))
     return _per_repeat(program, platform.core, seen, same)

@@ -51,10 +51,15 @@ class Program(_Strict):
     published_cycles: float = Field(gt=0, description="a number above 0")
     source: _Text = Field(description="where the number was published")
     compiler: _Text = Field(description="the compiler of the published number, or `assembly`")
-    built_with: _Text = Field(description="the compiler of the ELF")
+    built_with: _Text = Field(description="the compiler of the ELF; the same text as `compiler` when no code differs")
     conditions: _Text = Field(description="board, clock, wait states and caches of the measurement")
     use: Use = Field(description="tuning, held-out, or shown: in the table and in no mean")
     note: str = Field("", description="what a reader must know to judge the row")
+
+    @property
+    def same_code(self) -> bool:
+        """Return whether the ELF has the machine code that was measured, whatever compiler links it."""
+        return self.compiler == self.built_with
 
     @model_validator(mode="after")
     def _core_or_platform(self) -> Program:

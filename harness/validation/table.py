@@ -44,8 +44,13 @@ def _means(outcome: Outcome, core: Core) -> list[str]:
     lines = []
     for use in _MEANS:
         error, count = outcome.mean_absolute_error(core, use)
-        if count:
-            lines.append(f"mean absolute error, {use}: {error:.1%} over {count} program{'' if count == 1 else 's'}")
+        if not count:
+            continue
+        line = f"mean absolute error, {use}: {error:.1%} over {count} program{'' if count == 1 else 's'}"
+        same, alike = outcome.mean_absolute_error(core, use, same_code=True)
+        if 0 < alike < count:
+            line += f"; {same:.1%} over the {alike} with the same machine code"
+        lines.append(line)
     return lines
 
 
