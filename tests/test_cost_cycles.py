@@ -167,8 +167,9 @@ def test_time_and_energy_follow_from_the_clock_and_the_power():
     assert time_ms(64_000, platform) == pytest.approx(1.0)
     estimate = energy(64_000_000, platform)
     assert estimate.time_ms == pytest.approx(1000.0)
-    assert estimate.energy_mj == pytest.approx(platform.power.active_mw)
-    assert (estimate.error, estimate.source) == (platform.power.error, platform.power.source)
+    state = platform.power.running_from("flash")
+    assert estimate.energy_mj == pytest.approx(state.power_mw.value)
+    assert (estimate.error, estimate.source) == (state.error, state.source)
 
 
 def test_an_instruction_without_a_timing_is_refused(tmp_path):

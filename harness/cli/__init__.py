@@ -14,6 +14,7 @@ from harness.cli import (
     calibrate,
     data,
     doctor,
+    energy,
     explain,
     firmware,
     profile,
@@ -39,6 +40,7 @@ app.command("validate-model")(validate_model.validate_model)
 app.command("schema")(schema.schema)
 app.command("firmware")(firmware.firmware)
 app.command("calibrate")(calibrate.calibrate)
+app.command("energy")(energy.energy)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.assets import content_hash
 from harness.build import Build, Image, build_firmware, memory_script, plan_source, sources_hash
-from harness.cost import BoardMemory, Cycles, energy, peak_stack_bytes, price, static_memory
+from harness.cost import BoardMemory, Cycles, energy, peak_stack_bytes, price, ram_share, static_memory
 from harness.dataset import SampleSet, load_dataset, visiting_order
 from harness.engine.job import Job
 from harness.engine.request import RunRequest, SampleStore
@@ -373,9 +373,11 @@ def _estimates(prepared: PreparedRun, trace: Trace, cycles: Cycles) -> Estimates
         sum(cycles.by_phase_cycles.get(phase, 0.0) for phase in STEP_PHASES) / steps,
         sum(ranges[phase][1] for phase in STEP_PHASES if phase in ranges) / steps,
     )
-    costs = [energy(bound, platform) for bound in per_step]
-    power = f"{cycles.model}, {platform.power.active_mw:g} mW ({platform.power.conditions})"
-    power_error = f"{cycles.error.removesuffix('.')}; power {platform.power.error}"
+    from_ram = ram_share(trace, cycles, platform)
+    costs = [energy(bound, platform, from_ram) for bound in per_step]
+    millijoules = [costs[0].low_mj, costs[1].energy_mj, costs[2].high_mj]
+    power = f"{cycles.model}, {costs[1].power_mw:.3g} mW ({costs[1].conditions})"
+    power_error = f"{cycles.error.removesuffix('.')}; power {costs[1].error}"
     beyond = "" if steps == total else f"; all {total} steps taken to cost what the first {steps} do"
 
     def estimate(values: Sequence[float], model: str, error: str) -> Estimate:
@@ -386,9 +388,9 @@ def _estimates(prepared: PreparedRun, trace: Trace, cycles: Cycles) -> Estimates
     return Estimates(
         cycles_per_step=estimate(per_step, cycles.model, cycles.error),
         time_ms_per_step=estimate([cost.time_ms for cost in costs], cycles.model, cycles.error),
-        energy_mj_per_step=estimate([cost.energy_mj for cost in costs], power, power_error),
+        energy_mj_per_step=estimate(millijoules, power, power_error),
         training_time_s=estimate([cost.time_ms * total / 1e3 for cost in costs], cycles.model, error_beyond),
-        training_energy_mj=estimate([cost.energy_mj * total for cost in costs], power, power_error + beyond),
+        training_energy_mj=estimate([one * total for one in millijoules], power, power_error + beyond),
     )
 
 

@@ -7,12 +7,12 @@ from harness.platform.board import (
     Memory,
     Peripheral,
     Platform,
-    Power,
     load_platform,
     platform_names,
 )
 from harness.platform.calibration import Calibration, read_calibration
 from harness.platform.memory_system import AccessPath, Cache, Hierarchy, Spread
+from harness.platform.power import Power, PowerState
 
 __all__ = [
     "CORES",
@@ -25,6 +25,7 @@ __all__ = [
     "Peripheral",
     "Platform",
     "Power",
+    "PowerState",
     "Spread",
     "bare_platform",
     "load_platform",

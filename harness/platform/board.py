@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.errors import InputError, nearest
 from harness.platform.memory_system import Hierarchy
+from harness.platform.power import Power
 
 Core = Literal["cortex-m0plus", "cortex-m4f", "cortex-m7"]
 _BOARDS = Path(__file__).parent / "boards"
@@ -45,15 +46,6 @@ class Peripheral(_Strict):
     size_bytes: int
     reset: dict[int, int] = {}
     ready: dict[int, int] = {}
-    source: str
-
-
-class Power(_Strict):
-    """Power while the core runs the trainer, for the energy estimate (energy = time x power)."""
-
-    active_mw: float = Field(gt=0)
-    error: str
-    conditions: str
     source: str
 
 
