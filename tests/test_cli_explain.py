@@ -68,6 +68,17 @@ def test_json_is_one_object_of_the_run(folder: Path, tmp_path: Path) -> None:
     assert found["cycles"]["model"] == run["estimates"]["cycles_per_step"]["model"]
 
 
+def test_a_scenario_stands_for_the_results_it_was_run_into(folder: Path, tmp_path: Path) -> None:
+    scenario = folder.parent / "small.yaml"
+    result = explain("small.yaml", "--by", "phase", cwd=folder.parent)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"small.yaml: expected its results in {Path('out/small')}" in result.stderr
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "small").symlink_to(folder)
+    result = explain(scenario, "--by", "phase", cwd=tmp_path)
+    assert "Cycles by phase: a mean training step" in result.stdout, result.stderr
+
+
 def test_what_cannot_be_explained_is_said_in_one_line(folder: Path, tmp_path: Path) -> None:
     assert "no run 'smal'; did you mean 'small'?" in complaint(explain(folder, "smal", cwd=tmp_path))
     assert "cannot read results" in complaint(explain(tmp_path, cwd=tmp_path))

@@ -91,6 +91,17 @@ def test_lines_of_changed_sources_have_no_text(run: StoredRun) -> None:
     assert "sources of the firmware have changed" in explanation_text(stale, scope_of(stale), [], 3, memory=False)
 
 
+def test_a_model_that_changed_since_the_run_is_said(run: StoredRun) -> None:
+    estimates = run.document.estimates
+    assert estimates is not None
+    assert not run.model_changed
+    older = estimates.cycles_per_step.model_copy(update={"model": "table-m4f-1"})
+    document = run.document.model_copy(update={"estimates": estimates.model_copy(update={"cycles_per_step": older})})
+    stale = StoredRun(document, run.folder)
+    assert "the cycle model has changed since the run" in explanation_text(stale, scope_of(stale), [], 3, memory=False)
+    assert "has changed" not in explanation_text(run, scope_of(run), [], 3, memory=False)
+
+
 def test_the_deepest_stack_is_that_of_the_results_and_every_chain_is_complete(run: StoredRun) -> None:
     memory = run.document.memory
     assert memory is not None

@@ -27,7 +27,14 @@ class Grouping(StrEnum):
 
 
 def explain(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Output folder of `harness run`, or its JSON.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Output folder of `harness run`, its results.json, or a scenario that was run.",
+            show_default=False,
+        ),
+    ],
     run: Annotated[
         str | None,
         typer.Argument(metavar="[RUN]", help="Label or id of a run, or words of its label; not needed for one run."),
@@ -61,6 +68,7 @@ def explain(
     from harness.explanation.stored_run import StoredRun, select_run
     from harness.result import read_results
 
+    folder = _results_of(folder)
     documents = read_results(folder)
     base = folder if folder.is_dir() else folder.parent
     stored = StoredRun(select_run(base, documents, run), base)
@@ -81,6 +89,20 @@ def explain(
         target = pictures or base / PICTURES / stored.document.run.id
         write_plots(target, explanation_plots(stored))
         typer.echo(f"pictures: {target}")
+
+
+def _results_of(path: Path) -> Path:
+    """Return the output folder of a scenario file, and any other path as it is."""
+    if path.suffix not in (".yaml", ".yml"):
+        return path
+    from harness.cli.run import OUTPUT
+    from harness.errors import InputError
+    from harness.scenario import read_scenarios
+
+    folder = OUTPUT / read_scenarios(path)[0].name
+    if not folder.is_dir():
+        raise InputError(f"{path}: expected its results in {folder}; make them with: harness run {path}")
+    return folder
 
 
 def _export(

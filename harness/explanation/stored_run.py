@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from harness.platform import Platform, load_platform
 from harness.result import Document
 from harness.result.evidence import evidence_of, read_layout, stored_path
 from harness.result.layout import Layout
-from harness.trace import Trace
+from harness.trace import STEP_PHASES, Trace
 
 _PLAN = "plan.c"
 
@@ -101,6 +102,15 @@ class StoredRun:
     def cycles(self) -> Cycles:
         """Return the estimated cycles of the trace, by the model of this version of harness."""
         return price(self.trace, self.image, self.platform, BoardMemory())
+
+    @property
+    def model_changed(self) -> bool:
+        """Say whether the results of the run have other cycles, because the model was another one then."""
+        assert self.document.estimates is not None
+        told = self.document.estimates.cycles_per_step
+        in_step = [context.phase in STEP_PHASES for context in self.trace.contexts]
+        now = float(self.cycles.by_address[:, in_step].sum()) / self.steps
+        return self.cycles.model != told.model or not math.isclose(now, told.value, rel_tol=1e-9)
 
     @cached_property
     def origins(self) -> list[Origin]:

@@ -207,6 +207,8 @@ def explanation_text(run: StoredRun, scope: Scope, tables: Sequence[By], top: in
     notes = _model_lines(run)
     if run.sources_changed:
         notes.append("the sources of the firmware have changed since the run: lines have no text")
+    if run.model_changed:
+        notes.append("the cycle model has changed since the run: the results of the run have other cycles")
     return "\n".join([*blocks, "\n".join(notes) + "\n"])
 
 

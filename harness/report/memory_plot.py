@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +17,8 @@ from harness.report.figure import Plot, drawing, finish, head
 from harness.result.layout import Layout
 
 _WIDTH_IN = 9.2
+_WIDEST_IN = 24.0
+_OPERATION_IN = 0.115
 _LEFT_IN, _RIGHT_IN = 0.75, 0.15
 _HEAD_IN, _ALL_IN, _BETWEEN_IN, _STEP_IN, _MAP_IN = 0.62, 2.1, 0.18, 1.7, 4.4
 _STATE_SHADE = 0.45
@@ -24,32 +26,45 @@ _NAMED_SHARE = 0.022
 _LETTER_IN = 0.066
 
 
-def _places(height_in: float, bottom_in: float, top_in: float) -> tuple[float, float, float, float]:
+def _width_in(layout: Layout) -> float:
+    """Return a width at which the names of the operations stand apart."""
+    wanted = _LEFT_IN + _RIGHT_IN + _OPERATION_IN * len(layout.operations)
+    return min(max(_WIDTH_IN, wanted), _WIDEST_IN)
+
+
+def _places(width_in: float, height_in: float, bottom_in: float, top_in: float) -> tuple[float, float, float, float]:
     return (
-        _LEFT_IN / _WIDTH_IN,
+        _LEFT_IN / width_in,
         bottom_in / height_in,
-        (_WIDTH_IN - _LEFT_IN - _RIGHT_IN) / _WIDTH_IN,
+        (width_in - _LEFT_IN - _RIGHT_IN) / width_in,
         (height_in - bottom_in - top_in) / height_in,
     )
+
+
+def _stage(phase: str) -> str:
+    """Return what to call a part of a step: selection and backward pass take turns."""
+    return "select, backward" if phase in ("select", "backward") else phase
 
 
 def _time_axis(axes: Axes, layout: Layout, *, named: bool, phases: bool) -> None:
     """Set `axes` to the operations, `named` below it, with the `phases` above it."""
     operations = layout.operations
+    inner_in = _width_in(layout) - _LEFT_IN - _RIGHT_IN
+    every = math.ceil(_OPERATION_IN * len(operations) / inner_in)
+    shown = range(0, len(operations), every)
     names = [f"{one.kernel} {one.layer}" if one.layer_name else one.kernel for one in operations]
     axes.set_xlim(0, len(operations))
-    ticks = [index + 0.5 for index in range(len(operations))]
-    axes.set_xticks(ticks, names if named else [""] * len(names), rotation=90, fontsize=6.5)
+    labels = [names[index] if named else "" for index in shown]
+    axes.set_xticks([index + 0.5 for index in shown], labels, rotation=90, fontsize=6.5)
     axes.tick_params(axis="x", length=0, pad=2)
     axes.grid(visible=False, axis="x")
-    for phase, group in itertools.groupby(range(len(operations)), key=lambda index: operations[index].phase):
+    for stage, group in itertools.groupby(range(len(operations)), key=lambda index: _stage(operations[index].phase)):
         members = list(group)
         if members[0]:
             axes.axvline(members[0], color=palette.GRID, linewidth=0.8, zorder=0.5)
-        width_in = len(members) / len(operations) * (_WIDTH_IN - _LEFT_IN - _RIGHT_IN)
-        if phases and width_in > 0.075 * len(phase):
+        if phases and len(members) / len(operations) * inner_in > 0.075 * len(stage):
             axes.annotate(
-                phase,
+                stage,
                 ((members[0] + members[-1] + 1) / 2, 1),
                 (0, 3),
                 xycoords=("data", "axes fraction"),
@@ -66,13 +81,13 @@ def _size_axis(axes: Axes, title: str) -> None:
     axes.set_ylabel(title)
 
 
-def _legend(figure: Figure, colours: dict[str, str], height_in: float, extra: Sequence[Patch] = ()) -> None:
-    handles = [Patch(facecolor=colour, edgecolor="none", label=name) for name, colour in colours.items()]
+def _legend(figure: Figure, colours: dict[str, str]) -> None:
+    width_in, height_in = figure.get_size_inches()
     figure.legend(
-        handles=[*handles, *extra],
+        handles=[Patch(facecolor=colour, edgecolor="none", label=name) for name, colour in colours.items()],
         loc="lower left",
-        bbox_to_anchor=(0.12 / _WIDTH_IN, 0.06 / height_in),
-        ncols=len(handles) + len(extra),
+        bbox_to_anchor=(0.12 / width_in, 0.06 / height_in),
+        ncols=len(colours),
         borderaxespad=0,
         handlelength=1.0,
         handletextpad=0.5,
@@ -101,12 +116,12 @@ def ram_plot(run: StoredRun) -> Plot:
     live = [sum(layout.live_bytes(index).values()) for index in range(len(layout.operations))]
     peak = layout.peak_operation()
     title = "RAM over a training step"
-    bottom_in = _label_room_in(layout)
+    width_in, bottom_in = _width_in(layout), _label_room_in(layout)
     height_in = bottom_in + _STEP_IN + _BETWEEN_IN + _ALL_IN + _HEAD_IN
     hints: dict[str, str] = {}
     with drawing():
-        figure = Figure(figsize=(_WIDTH_IN, height_in))
-        whole = figure.add_axes(_places(height_in, bottom_in + _STEP_IN + _BETWEEN_IN, _HEAD_IN))
+        figure = Figure(figsize=(width_in, height_in))
+        whole = figure.add_axes(_places(width_in, height_in, bottom_in + _STEP_IN + _BETWEEN_IN, _HEAD_IN))
         below = f"{run.label}: live bytes of the arena at each operation, exact; paler: state, which survives a step"
         head(whole, title, below, left_pt=_LEFT_IN * 60, up_pt=10)
         base = _fill(whole, layout, "state", colours, [0] * len(live), hints)
@@ -125,11 +140,11 @@ def ram_plot(run: StoredRun) -> Plot:
         )
         _time_axis(whole, layout, named=False, phases=True)
         _size_axis(whole, "all [KiB]")
-        part = figure.add_axes(_places(height_in, bottom_in, _HEAD_IN + _ALL_IN + _BETWEEN_IN))
+        part = figure.add_axes(_places(width_in, height_in, bottom_in, _HEAD_IN + _ALL_IN + _BETWEEN_IN))
         _fill(part, layout, "step", colours, [0] * len(live), {})
         _time_axis(part, layout, named=True, phases=False)
         _size_axis(part, "without state [KiB]")
-        _legend(figure, colours, height_in)
+        _legend(figure, colours)
         caption = (
             "Bytes of the arena that hold something at each operation of a step that closes a minibatch, exact. "
             f"No arena can be smaller than the peak of {live[peak]:,} bytes."
@@ -167,13 +182,13 @@ def arena_map_plot(run: StoredRun) -> Plot:
     layout = run.layout
     colours = _colours(layout)
     title = "Arena map"
-    bottom_in = _label_room_in(layout)
+    width_in, bottom_in = _width_in(layout), _label_room_in(layout)
     height_in = bottom_in + _MAP_IN + _HEAD_IN
-    inner_in = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN) / len(layout.operations)
+    inner_in = (width_in - _LEFT_IN - _RIGHT_IN) / len(layout.operations)
     hints: dict[str, str] = {}
     with drawing():
-        figure = Figure(figsize=(_WIDTH_IN, height_in))
-        axes = figure.add_axes(_places(height_in, bottom_in, _HEAD_IN))
+        figure = Figure(figsize=(width_in, height_in))
+        axes = figure.add_axes(_places(width_in, height_in, bottom_in, _HEAD_IN))
         below = f"{run.label}: where each tensor lies and when it lives, exact; paler: state, which survives a step"
         head(axes, title, below, left_pt=_LEFT_IN * 60, up_pt=10)
         for number, tensor in enumerate(layout.tensors):
@@ -212,7 +227,7 @@ def arena_map_plot(run: StoredRun) -> Plot:
         _time_axis(axes, layout, named=True, phases=True)
         axes.grid(visible=False)
         _size_axis(axes, "offset in the arena [KiB], exact")
-        _legend(figure, colours, height_in)
+        _legend(figure, colours)
         caption = "Each rectangle is a tensor: its bytes upwards, the operations it lives through to the right. Exact."
         return finish(figure, "arena-map", title, caption, hints, wide=True)
 
