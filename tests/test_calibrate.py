@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from firmware_builds import job, probe
-from small_scenarios import write_scenario
+from small_scenarios import run, write_scenario
 from typer.testing import CliRunner
 
 from harness.build import Image
@@ -228,3 +229,20 @@ def test_firmware_for_a_board_runs_writes_its_rows_and_calibrates(tmp_path):
     assert read_calibration(tmp_path / "rp2040.calibrated.yaml").rows == len(table)
     missing = CliRunner().invoke(app, [*arguments[:2], "--firmware", str(tmp_path / "nowhere")])
     assert "no firmware of plan" in str(missing.exception)
+
+
+def test_a_run_uses_a_calibration_and_simulated_caches_and_names_both(tmp_path):
+    fitted("stm32l4r5zi", measure("stm32l4r5zi", tmp_path / "m.csv")).calibration.save(tmp_path / "c.yaml")
+    engine = {"steps": 4, "evaluate": 0, "cache": "simulate"}
+    write_scenario(tmp_path / "s.yaml", platform="stm32l4r5zi", engine=engine)
+    done = run("s.yaml", "-o", "out", "--calibration", "c.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads((tmp_path / "out" / "results.json").read_text())["documents"][0]
+    estimate = document["estimates"]["cycles_per_step"]
+    assert "calibrated 2026-11-24 (simulated caches)" in estimate["model"]
+    assert "calibrated 2026-11-24 on" in estimate["error"]
+    refused = run("s.yaml", "-o", "out2", "--calibration", "none.yaml", cwd=tmp_path)
+    assert (refused.returncode, refused.stderr.strip()) == (
+        2,
+        "none.yaml: No such file or directory; expected a file that harness calibrate wrote",
+    )

@@ -16,6 +16,7 @@ from harness.engine.request import RunRequest
 from harness.engine.worker import run_isolated
 from harness.errors import BuildError, InputError
 from harness.model import fold_batch_norm
+from harness.pipeline.observer import Stage
 from harness.pipeline.prepare import PreparedRun
 from harness.pipeline.run import Runner
 from harness.trace import Trace
@@ -54,6 +55,8 @@ class HardwareBuilder(Runner):
         It runs the steps that the scenario emulates and then writes its rows (docs/calibrate.md). The emulation tells
         how often each instruction runs in them; on the board they take the same path. Raises what a run raises.
         """
+        label = prepared.scenario.label
+        self._observer.stage(label, Stage.CALIBRATE)
         store = self._store(prepared)
         weights = fold_batch_norm(prepared.network, prepared.weights)
         source = plan_source(prepared.plan, self._deployment(prepared, store, weights))
@@ -68,6 +71,7 @@ class HardwareBuilder(Runner):
             own_samples=True,
         )
         files = {"plan.c": source + "\n" + samples_source(samples), "memory.ld": memory}
+        self._observer.stage(label, Stage.BUILD)
         built = build_firmware(f"{platform.name}-hardware", files)
         elf = with_request(built.executable, request)
         if platform.name == "rp2040":
@@ -79,7 +83,7 @@ class HardwareBuilder(Runner):
         job = Job(
             elf=folder / ELF, platform=platform, timeout_s=prepared.scenario.engine.timeout_s, simulate_caches=True
         )
-        label = prepared.scenario.label
+        self._observer.stage(label, Stage.EMULATE)
         trace = run_isolated(job, lambda done: self._observer.steps(label, done, request.steps))
         trace.save(folder / TRACE)
         firmware = HardwareFirmware(folder, platform.name, plan, request.steps)
