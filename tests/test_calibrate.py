@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import datetime
-import json
 from dataclasses import replace
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
 from firmware_builds import job, probe
-from small_scenarios import run, write_scenario
+from small_scenarios import write_scenario
 from typer.testing import CliRunner
 
 from harness.build import Image
 from harness.cli import app
 from harness.cost import BoardMemory, price
 from harness.cost.fit import Emulated, _columns, fit, read_measurements
-from harness.engine import UnicornEngine
+from harness.engine import Job, UnicornEngine, device
 from harness.errors import InputError
 from harness.pipeline import prepare
 from harness.pipeline.hardware import HardwareBuilder, boot_checksum, read_firmware
+from harness.pipeline.run import Runner
 from harness.platform import load_platform, read_calibration
 from harness.scenario import read_scenarios
 
@@ -118,6 +119,8 @@ def test_a_calibrated_board_predicts_the_measurements_and_says_so(tmp_path):
         ("", "m.csv: no row; expected lines of the form record,board,plan,phase,layer,entries,cycles"),
         ("cycles,rp2040,p,load,0,1", "m.csv:1: 6 fields, expected 7"),
         ("# x\n\nticks,rp2040,p,load,0,1,5", "m.csv:3: record: 'ticks', expected 'cycles'"),
+        ("cycles,rp2041,p,load,0,1,5", "m.csv:1: board: unknown board 'rp2041': did you mean 'rp2040'?"),
+        ("cycles,rp2040,../p,load,0,1,5", "m.csv:1: plan: '../p', expected letters and digits"),
         ("cycles,rp2040,p,sleep,0,1,5", "m.csv:1: phase: 'sleep', expected one of startup, load"),
         ("cycles,rp2040,p,load,x,1,5", "m.csv:1: layer: 'x', expected a whole number"),
         ("cycles,rp2040,p,load,0,1,1e6", "m.csv:1: cycles: '1e6', expected a whole number"),
@@ -202,47 +205,75 @@ class _Silent:
     def finished(self, document): ...
 
 
-def test_firmware_for_a_board_runs_writes_its_rows_and_calibrates(tmp_path):
-    file = write_scenario(tmp_path / "s.yaml", platform="rp2040", engine={"name": "unicorn", "steps": 4})
-    prepared = prepare(read_scenarios(file))[0]
-    built = HardwareBuilder(_Silent(), tmp_path).build(prepared)
-    found = read_firmware(tmp_path, "rp2040", built.plan)
-    assert (found.steps, found.folder) == (4, built.folder)
-    image = Image(found.elf)
-    stage = image.read(0x10000000, 256)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Firmware for a board on a desk: that of the RP2040, which has most to do before main."""
+    folder = tmp_path_factory.mktemp("hardware")
+    file = write_scenario(folder / "s.yaml", platform="rp2040", engine={"steps": 4})
+    return HardwareBuilder(_Silent(), folder).build(prepare(read_scenarios(file))[0])
+
+
+def rows_of(trace) -> list[str]:
+    return [record["text"] for record in trace.records if record["r"] == "row"]
+
+
+def test_firmware_for_a_board_has_a_second_boot_stage_with_its_checksum_and_can_be_found_again(built):
+    found = read_firmware(built.folder.parent, "rp2040", built.plan)
+    assert found == built
+    assert found.steps == 4
+    stage = Image(found.elf).read(0x10000000, 256)
     assert int.from_bytes(stage[252:], "little") == boot_checksum(stage[:252]) != 0
     assert (built.folder / "firmware.hex").read_text().startswith(":02000004")
-    rows = [record["text"] for record in found.trace().records if record["r"] == "row"]
-    assert f"cycles,rp2040,{built.plan},load,-1,4,0" in rows  # an emulator has no SysTick
-    contexts, core, _, entries = _columns(Emulated(found.trace(), image), load_platform("rp2040"))
+    with pytest.raises(InputError, match="no firmware of plan p for rp2040"):
+        read_firmware(built.folder.parent, "rp2040", "p")
+
+
+def test_firmware_for_a_board_reports_the_ticks_between_its_markers(built, monkeypatch):
+    ticks = count()
+
+    class Ticking(device.CoreRegisters):
+        def word(self, offset):
+            return 0xFFFFFF - 100 * next(ticks) if offset == 0x18 else super().word(offset)
+
+    monkeypatch.setattr(device, "CoreRegisters", Ticking)
+    rows = rows_of(UnicornEngine().run(Job(built.elf, load_platform("rp2040"))))
+    entries = {tuple(row.split(",")[3:5]): int(row.split(",")[5]) for row in rows}
+    assert entries["load", "-1"] == entries["forward", "0"] == 4
+    assert all(int(row.split(",")[6]) == 100 * int(row.split(",")[5]) for row in rows)
+
+
+def test_rows_of_firmware_for_a_board_calibrate_it(built, tmp_path):
+    image = Image(built.elf)
+    contexts, core, _, entries = _columns(Emulated(built.trace(), image), load_platform("rp2040"))
     table = []
-    for row in rows:
-        *head, phase, layer, count, _ = row.split(",")
+    for row in rows_of(built.trace()):
+        *head, phase, layer, number, cycles = row.split(",")
+        assert cycles == "0"  # the emulator has no SysTick
         at = contexts.index((phase, int(layer)))
-        assert int(count) == entries[at]
-        table.append(",".join([*head, phase, layer, count, str(round(1.1 * core[at]))]))
+        assert int(number) == entries[at]
+        table.append(",".join([*head, phase, layer, number, str(round(1.1 * core[at]))]))
     (tmp_path / "m.csv").write_text("\n".join(table))
-    arguments = ["calibrate", str(tmp_path / "m.csv"), "--firmware", str(tmp_path)]
-    result = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(app, ["calibrate", str(tmp_path / "m.csv"), "--firmware", str(built.folder.parent)])
     assert result.exit_code == 0, result.output
     assert "mean error" in result.output
     assert read_calibration(tmp_path / "rp2040.calibrated.yaml").rows == len(table)
-    missing = CliRunner().invoke(app, [*arguments[:2], "--firmware", str(tmp_path / "nowhere")])
-    assert "no firmware of plan" in str(missing.exception)
 
 
 def test_a_run_uses_a_calibration_and_simulated_caches_and_names_both(tmp_path):
-    fitted("stm32l4r5zi", measure("stm32l4r5zi", tmp_path / "m.csv")).calibration.save(tmp_path / "c.yaml")
+    calibration = fitted("stm32l4r5zi", measure("stm32l4r5zi", tmp_path / "m.csv")).calibration
     engine = {"steps": 4, "evaluate": 0, "cache": "simulate"}
-    write_scenario(tmp_path / "s.yaml", platform="stm32l4r5zi", engine=engine)
-    done = run("s.yaml", "-o", "out", "--calibration", "c.yaml", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    document = json.loads((tmp_path / "out" / "results.json").read_text())["documents"][0]
-    estimate = document["estimates"]["cycles_per_step"]
-    assert "calibrated 2026-11-24 (simulated caches)" in estimate["model"]
-    assert "calibrated 2026-11-24 on" in estimate["error"]
-    refused = run("s.yaml", "-o", "out2", "--calibration", "none.yaml", cwd=tmp_path)
-    assert (refused.returncode, refused.stderr.strip()) == (
-        2,
-        "none.yaml: No such file or directory; expected a file that harness calibrate wrote",
-    )
+    file = write_scenario(tmp_path / "s.yaml", platform="stm32l4r5zi", engine=engine)
+    document = Runner(_Silent(), tmp_path).run(prepare(read_scenarios(file), [calibration])[0])
+    assert document.status == "ok", document.reason
+    estimate = document.estimates.cycles_per_step
+    assert "calibrated 2026-11-24 (simulated caches)" in estimate.model
+    assert "calibrated 2026-11-24 on" in estimate.error
+
+
+def test_a_calibration_that_is_not_there_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_scenario(tmp_path / "s.yaml")
+    result = CliRunner().invoke(app, ["run", "s.yaml", "--calibration", "none.yaml"])
+    message = "none.yaml: No such file or directory; expected a file that harness calibrate wrote"
+    assert str(result.exception) == message
+    assert not (tmp_path / "out").exists()

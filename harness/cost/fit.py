@@ -15,8 +15,8 @@ from harness.build.elf import Image
 from harness.cost.core import core_model
 from harness.cost.cycles import price
 from harness.cost.memory_system import path_misses, taken_in
-from harness.errors import InputError
-from harness.platform import Platform
+from harness.errors import InputError, nearest
+from harness.platform import Platform, platform_names
 from harness.platform.calibration import Calibration, Fitted, Residual
 from harness.trace.instruction import Listing
 from harness.trace.trace import PHASES, Context, Trace
@@ -89,6 +89,10 @@ def _row(number: int, line: str) -> Measurement:
     record, board, plan, phase, layer, entries, cycles = fields
     if record != _RECORD:
         raise ValueError(f"record: '{record}', expected '{_RECORD}'")
+    if board not in platform_names():
+        raise ValueError(f"board: unknown board '{board}': {nearest(board, platform_names())}")
+    if not plan.isalnum():
+        raise ValueError(f"plan: '{plan}', expected letters and digits")
     if phase not in PHASES:
         raise ValueError(f"phase: '{phase}', expected one of {', '.join(PHASES)}")
     numbers = {"layer": layer, "entries": entries, "cycles": cycles}
