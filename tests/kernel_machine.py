@@ -48,7 +48,7 @@ class Layouts:
                 if source.parent.name not in ("kernels", "numeric", "trainer"):
                     continue  # the C library
                 for die in unit.iter_DIEs():
-                    if die.tag == "DW_TAG_structure_type" and "DW_AT_byte_size" in die.attributes:
+                    if self._is_parameter(die):
                         members = {self._name(m): self._member(m) for m in die.iter_children()}
                         self._structs[self._name(die)] = (die.attributes["DW_AT_byte_size"].value, members)
 
@@ -56,6 +56,14 @@ class Layouts:
     def _name(die: DIE) -> str:
         attribute = die.attributes.get("DW_AT_name")
         return attribute.value.decode() if attribute else ""
+
+    @staticmethod
+    def _is_parameter(die: DIE) -> bool:
+        """Say whether `die` is a whole struct without arrays: no kernel takes one with arrays."""
+        if die.tag != "DW_TAG_structure_type" or "DW_AT_byte_size" not in die.attributes:
+            return False
+        kinds = [member.get_DIE_from_attribute("DW_AT_type").tag for member in die.iter_children()]
+        return "DW_TAG_array_type" not in kinds
 
     def _member(self, die: DIE) -> tuple[int, str]:
         offset = die.attributes["DW_AT_data_member_location"].value

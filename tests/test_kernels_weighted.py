@@ -32,11 +32,12 @@ from reference.affine import F, Quant, requantize, saturated
 from harness.plan.tensor import ELEMENT_BYTES
 
 EXAMPLES = 300
-SCRATCH_BYTES = (4800, 8000)  # next to the least that the largest case needs, and plenty
+SCRATCH_BYTES = {"conv2d": (4800, 8000), "depthwise_conv2d": (400, 8000), "dense": (4800, 8000)}
+"""Next to the least that the largest case needs, and plenty."""
 
 SCRATCH = {
     "conv2d": ("forward_scratch", "gradient_scratch", "error_scratch"),
-    "depthwise_conv2d": (),
+    "depthwise_conv2d": ("forward_scratch", "gradient_scratch", "error_scratch"),
     "dense": ("forward_scratch", "error_scratch"),
 }
 
@@ -49,7 +50,7 @@ def layer_params(call: Call, layer: Weighted, **members):
         optional[member] = ACTIVATIONS.index(optional[member])
     scratch = {}
     for member in SCRATCH[layer.kind]:
-        memory = call.array(np.full(SCRATCH_BYTES[layer.count % 2], 0xA5, dtype=np.uint8))
+        memory = call.array(np.full(SCRATCH_BYTES[layer.kind][layer.count % 2], 0xA5, dtype=np.uint8))
         scratch[member] = {"data": memory.address, "bytes": memory.value.size}
     if layer.kind == "dense":
         scratch["burst"] = DEFAULTS["burst"]

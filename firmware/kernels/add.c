@@ -1,5 +1,6 @@
 #include "kernels/add.h"
 
+#include "kernels/passing.h"
 #include "numeric/affine.h"
 
 /* Largest difference of the shifts of two factors at which both stay exact in an int64 sum of two products. */
@@ -97,17 +98,13 @@ void error_sum_f32(const void *params, struct step *step)
 
 void error_mask_u8(const void *params, struct step *step)
 {
-    const struct error_mask *mask = params;
-    const uint8_t *value = mask->value.data;
-    const uint8_t *error = mask->output_error.data;
-    uint8_t *input_error = mask->input_error.data;
-    const uint8_t zero = (uint8_t)mask->output_error.quant->zero_point;
-    const struct open_interval passing = passing_u8(mask->activation, mask->value.quant);
+    const struct error_mask *error_mask = params;
+    const struct mask mask =
+        mask_of(error_mask->activation, error_mask->value.quant, error_mask->output_error.quant->zero_point);
     (void)step;
 
-    for (uint32_t i = 0; i < mask->input_error.elements; i++) {
-        input_error[i] = passes_u8(value[i], passing) ? error[i] : zero;
-    }
+    copy_passing(error_mask->input_error.data, error_mask->output_error.data, error_mask->value.data,
+                 error_mask->input_error.elements, &mask);
 }
 
 void error_mask_f32(const void *params, struct step *step)

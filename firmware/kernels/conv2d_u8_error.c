@@ -5,21 +5,80 @@
 
 /* The error of an input channel is a dot product over taps and selected filters. Taps run backwards, so that the
  * output positions they belong to run forwards. The weights of a few channels at a time are brought into that order. */
+/* Up to so many, it is faster to propagate to all channels than to find those that want an error. */
+#define MOST_GROUPS_FOR_ALL 7
+
 struct transposed {
-    uint8_t *rows; /* [channels][pitch] */
-    uint32_t pitch;
-    uint32_t elements; /* of a row: taps * selected filters */
+    uint8_t *rows;   /* [channels][groups] of LANE_GROUP; what lies behind the last tap meets lanes of zero */
+    uint32_t groups; /* of a row: taps * selected filters */
     uint32_t first_channel;
     uint32_t channels;
 };
+
+#ifdef __ARM_FEATURE_DSP
+#define FILTERS_AT_ONCE 4
+
+/* Write four bytes of each of four filters as four rows. */
+static void transpose_block(uint8_t *to, uint32_t pitch, const uint8_t *const filters[FILTERS_AT_ONCE], uint32_t at)
+{
+    const uint32_t word0 = load_word(filters[0] + at);
+    const uint32_t word1 = load_word(filters[1] + at);
+    const uint32_t word2 = load_word(filters[2] + at);
+    const uint32_t word3 = load_word(filters[3] + at);
+    const uint32_t low02 = pack_low(word0, word2);
+    const uint32_t low13 = pack_low(word1, word3);
+    const uint32_t high02 = pack_high(word0, word2);
+    const uint32_t high13 = pack_high(word1, word3);
+    store_word(to, even_bytes(low02) | even_bytes(low13) << 8);
+    store_word(to + pitch, odd_bytes(low02) | odd_bytes(low13) << 8);
+    store_word(to + 2 * pitch, even_bytes(high02) | even_bytes(high13) << 8);
+    store_word(to + 3 * pitch, odd_bytes(high02) | odd_bytes(high13) << 8);
+}
+
+/* Four filters at a time, as far as there are four more and channels by four. Returns how many filters were written. */
+static uint32_t transpose_blocks(const struct transposed *transposed, const struct conv2d *conv)
+{
+    const struct structures *structures = conv->structures;
+    const uint32_t channels = conv->shape.input_channels;
+    const uint32_t selected = structures->selection->count;
+    const uint32_t pitch = transposed->groups * LANE_GROUP;
+    const uint8_t *weights = (const uint8_t *)conv->weights.data + transposed->first_channel;
+    uint32_t i = 0;
+    if (transposed->channels % 4 != 0) {
+        return 0;
+    }
+    for (; i + FILTERS_AT_ONCE <= selected; i += FILTERS_AT_ONCE) {
+        const uint8_t *filters[FILTERS_AT_ONCE];
+        for (uint32_t f = 0; f < FILTERS_AT_ONCE; f++) {
+            filters[f] = weights + structures->selected[i + f] * structures->elements;
+        }
+        uint8_t *to = transposed->rows + i;
+        for (uint32_t tap = structures->elements; tap > 0; to += selected) {
+            tap -= channels;
+            uint8_t *row = to;
+            for (uint32_t c = 0; c < transposed->channels; c += 4, row += 4 * pitch) {
+                transpose_block(row, pitch, filters, tap + c);
+            }
+        }
+    }
+    return i;
+}
+#else
+static uint32_t transpose_blocks(const struct transposed *transposed, const struct conv2d *conv)
+{
+    (void)transposed;
+    (void)conv;
+    return 0;
+}
+#endif
 
 static void transpose_weights(const struct transposed *transposed, const struct conv2d *conv)
 {
     const struct structures *structures = conv->structures;
     const uint32_t channels = conv->shape.input_channels;
     const uint32_t selected = structures->selection->count;
-    const uint32_t pitch = transposed->pitch;
-    for (uint32_t i = 0; i < selected; i++) {
+    const uint32_t pitch = transposed->groups * LANE_GROUP;
+    for (uint32_t i = transpose_blocks(transposed, conv); i < selected; i++) {
         const uint8_t *filter = (const uint8_t *)conv->weights.data + structures->selected[i] * structures->elements;
         const uint8_t *weights = filter + structures->elements + transposed->first_channel;
         for (uint8_t *to = transposed->rows + i; weights >= filter + channels; to += selected) {
@@ -60,12 +119,13 @@ static void copy_selected_errors(uint8_t *to, const struct conv2d *conv, uint32_
 /* Where the errors of all filters are needed and windows follow each other, they are a patch of the error tensor. */
 static bool errors_are_patches(const struct conv2d *conv)
 {
-    return conv->structures->selection->count == conv->shape.filters && conv->shape.stride_y == 1 &&
-           conv->shape.stride_x == 1;
+    const struct conv2d_shape *shape = &conv->shape;
+    return conv->structures->selection->count == shape->filters && shape->filters % LANE_GROUP == 0 &&
+           shape->stride_y == 1 && shape->stride_x == 1;
 }
 
-/* Fill a column for input (y, x). Returns the sum of its lanes. */
-static int32_t fill_error_column(lane *column, uint8_t *bytes, const struct conv2d *conv, uint32_t elements, uint32_t y,
+/* Fill a column for input (y, x). Returns the sum of its lanes. `bytes` holds zeros behind the last tap. */
+static int32_t fill_error_column(lane *column, uint8_t *bytes, const struct conv2d *conv, uint32_t groups, uint32_t y,
                                  uint32_t x)
 {
     const struct conv2d_shape *shape = &conv->shape;
@@ -73,7 +133,7 @@ static int32_t fill_error_column(lane *column, uint8_t *bytes, const struct conv
     const int32_t zero = error->quant->zero_point;
     if (!errors_are_patches(conv)) {
         copy_selected_errors(bytes, conv, y, x, (uint8_t)zero);
-        return widen(column, bytes, elements, zero);
+        return widen(column, bytes, groups * LANE_GROUP, zero);
     }
     const struct image image = {
         .values = error->data,
@@ -95,8 +155,7 @@ struct pixels {
     uint8_t *error;
     uint32_t channels;
     uint32_t count;
-    struct open_interval passing;
-    bool all_pass;
+    struct mask mask;
 };
 
 /* Channels whose error is wanted for at least one of the pixels, a few at a time. */
@@ -109,20 +168,20 @@ struct live_channels {
 };
 
 /* Whether the error of a channel is wanted, as a bit; where it is not, it is zero. */
-static inline uint32_t wanted_or_zero(const struct pixels *pixels, uint32_t at, uint8_t zero)
+static inline uint32_t wanted_or_zero(const struct pixels *pixels, uint32_t at)
 {
-    if (passes_u8(pixels->input[at], pixels->passing)) {
+    if (passes_u8(pixels->input[at], pixels->mask.passing)) {
         return 1;
     }
-    pixels->error[at] = zero;
+    pixels->error[at] = pixels->mask.zero;
     return 0;
 }
 
 static inline void add_if_live(struct live_channels *live, const struct pixels *pixels, uint32_t channel,
-                               const uint8_t *row, uint8_t zero)
+                               const uint8_t *row)
 {
-    const uint32_t wanted0 = wanted_or_zero(pixels, channel, zero);
-    const uint32_t wanted1 = pixels->count == 2 ? wanted_or_zero(pixels, pixels->channels + channel, zero) : 0;
+    const uint32_t wanted0 = wanted_or_zero(pixels, channel);
+    const uint32_t wanted1 = pixels->count == 2 ? wanted_or_zero(pixels, pixels->channels + channel) : 0;
     if (wanted0 | wanted1) {
         live->wanted0 |= wanted0 << live->count;
         live->wanted1 |= wanted1 << live->count;
@@ -131,48 +190,64 @@ static inline void add_if_live(struct live_channels *live, const struct pixels *
     }
 }
 
-static void propagate_live(struct requantizer *requantizer, uint32_t elements, const lane *columns,
-                           const uint32_t correction[2], const struct pixels *pixels, const struct live_channels *live)
+static void set_sums(struct row_sums *sums, uint32_t rows, const uint32_t correction[2])
 {
-    uint32_t sums0[ROWS_AT_ONCE];
-    uint32_t sums1[ROWS_AT_ONCE];
-    struct row_sums sums = {sums0, sums1};
-    for (uint32_t i = 0; i < live->count; i++) {
-        sums0[i] = -correction[0];
-        sums1[i] = -correction[1];
+    for (uint32_t i = 0; i < rows; i++) {
+        sums->column0[i] = -correction[0];
+        sums->column1[i] = -correction[1];
     }
-    for (uint32_t i = 0; i < live->count; i += 2) {
-        const uint32_t other = i + 1 < live->count ? i + 1 : i;
-        add_dot_lanes(&sums, i, live->rows[i], live->rows[other], columns, elements);
-    }
-    if (pixels->all_pass) {
-        uint8_t *error = pixels->error + live->channels[0];
-        requantizer_take_rows(requantizer, sums0, live->count, error);
-        requantizer_take_rows(requantizer, sums1, pixels->count == 2 ? live->count : 0, error + pixels->channels);
-        return;
-    }
-    requantizer_take_wanted(requantizer, sums0, live->channels, live->wanted0, pixels->error);
-    requantizer_take_wanted(requantizer, sums1, live->channels, live->wanted1, pixels->error + pixels->channels);
 }
 
-static void propagate(struct requantizer *requantizer, const struct transposed *transposed, const lane *columns,
-                      const uint32_t correction[2], const struct pixels *pixels)
+static void propagate_live(struct requantizer *requantizer, uint32_t groups, const lane *columns,
+                           const uint32_t correction[2], const struct pixels *pixels, const struct live_channels *live)
+{
+    struct row_sums sums;
+    set_sums(&sums, live->count, correction);
+    for (uint32_t i = 0; i < live->count; i += 2) {
+        const uint32_t other = i + 1 < live->count ? i + 1 : i;
+        add_dot_lanes(&sums, i, live->rows[i], live->rows[other], columns, groups * LANE_GROUP);
+    }
+    requantizer_take_wanted(requantizer, sums.column0, live->channels, live->wanted0, pixels->error);
+    requantizer_take_wanted(requantizer, sums.column1, live->channels, live->wanted1, pixels->error + pixels->channels);
+}
+
+/* To the channels that want an error only. */
+static void propagate_to_live(struct requantizer *requantizer, const struct transposed *transposed, const lane *columns,
+                              const uint32_t correction[2], const struct pixels *pixels)
 {
     uint32_t channels[ROWS_AT_ONCE];
     const uint8_t *rows[ROWS_AT_ONCE];
     struct live_channels live = {.channels = channels, .rows = rows};
-    const uint8_t zero = (uint8_t)requantizer->zero_point;
     const uint8_t *row = transposed->rows;
-    for (uint32_t c = 0; c < transposed->channels; c++, row += transposed->pitch) {
-        if (pixels->all_pass) {
-            channels[live.count] = transposed->first_channel + c;
-            rows[live.count++] = row;
-        } else {
-            add_if_live(&live, pixels, transposed->first_channel + c, row, zero);
-        }
+    for (uint32_t c = 0; c < transposed->channels; c++, row += transposed->groups * LANE_GROUP) {
+        add_if_live(&live, pixels, transposed->first_channel + c, row);
         if (live.count == ROWS_AT_ONCE || (live.count > 0 && c + 1 == transposed->channels)) {
-            propagate_live(requantizer, transposed->elements, columns, correction, pixels, &live);
+            propagate_live(requantizer, transposed->groups, columns, correction, pixels, &live);
             live = (struct live_channels){.channels = channels, .rows = rows};
+        }
+    }
+}
+
+static void propagate_to_all(struct requantizer *requantizer, const struct transposed *transposed, const lane *columns,
+                             const uint32_t correction[2], const struct pixels *pixels)
+{
+    const uint32_t pitch = transposed->groups * LANE_GROUP;
+    const uint8_t *row = transposed->rows;
+    for (uint32_t c = 0; c < transposed->channels; c += ROWS_AT_ONCE, row += ROWS_AT_ONCE * pitch) {
+        const uint32_t left = transposed->channels - c;
+        const uint32_t rows = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
+        struct row_sums sums;
+        set_sums(&sums, rows, correction);
+        add_dot_rows(&sums, rows, row, pitch, columns, pitch);
+        uint32_t at = transposed->first_channel + c;
+        const uint32_t *of_pixel = sums.column0;
+        for (uint32_t i = 0; i < pixels->count; i++, at += pixels->channels, of_pixel = sums.column1) {
+            if (pixels->mask.all_pass) {
+                requantizer_take_rows(requantizer, of_pixel, rows, pixels->error + at);
+            } else {
+                requantizer_take_passing(requantizer, of_pixel, rows, pixels->input + at, &pixels->mask,
+                                         pixels->error + at);
+            }
         }
     }
 }
@@ -185,7 +260,8 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
     const uint32_t channels = shape->input_channels;
     const uint32_t positions = (uint32_t)shape->input_height * shape->input_width;
     const uint32_t elements = (uint32_t)shape->kernel_height * shape->kernel_width * structures->selection->count;
-    const uint32_t pitch = whole_groups(elements);
+    const uint32_t groups = (elements + LANE_GROUP - 1) / LANE_GROUP;
+    const uint32_t pitch = groups * LANE_GROUP;
     const int32_t weight_zero = conv->weights.quant->zero_point;
     if (elements == 0) {
         memset(conv->input_error.data, conv->input_error.quant->zero_point, conv->input_error.elements);
@@ -193,12 +269,18 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
     }
     const float unit = conv->weights.quant->scale * structures->output_error.quant->scale;
     struct requantizer requantizer = requantizer_of(unit, conv->input_error.quant, ACTIVATION_NONE);
+    const struct mask mask = mask_of(conv->input_activation, conv->input.quant, requantizer.zero_point);
+    const bool to_all = mask.all_pass || groups <= MOST_GROUPS_FOR_ALL;
+    void (*const propagate)(struct requantizer *, const struct transposed *, const lane *, const uint32_t[2],
+                            const struct pixels *) = to_all ? propagate_to_all : propagate_to_live;
     lane *const columns = conv->error_scratch.data;
     uint8_t *const bytes = (uint8_t *)(columns + pitch * COLUMNS);
-    struct transposed transposed = {.rows = bytes + pitch, .pitch = pitch, .elements = elements};
+    struct transposed transposed = {.rows = bytes + pitch, .groups = groups};
     const uint32_t rows_bytes = conv->error_scratch.bytes - (uint32_t)(transposed.rows - (uint8_t *)columns);
-    const uint32_t most_channels = rows_bytes / pitch;
+    const uint32_t fit = rows_bytes / pitch;
+    const uint32_t most_channels = fit < 4 ? fit : fit / 4 * 4;
 
+    memset(bytes + elements, structures->output_error.quant->zero_point, pitch - elements);
     for (uint32_t c = 0; c < channels; c += most_channels) {
         transposed.first_channel = c;
         transposed.channels = channels - c < most_channels ? channels - c : most_channels;
@@ -211,12 +293,11 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
                 .error = (uint8_t *)conv->input_error.data + position * channels,
                 .channels = channels,
                 .count = position + COLUMNS <= positions ? COLUMNS : 1,
-                .passing = passing_u8(conv->input_activation, conv->input.quant),
-                .all_pass = conv->input_activation == ACTIVATION_NONE,
+                .mask = mask,
             };
             uint32_t correction[2] = {0, 0};
             for (uint32_t i = 0; i < pixels.count; i++) {
-                const int32_t sum = fill_error_column(columns + i * LANE_GROUP, bytes, conv, elements, y, x);
+                const int32_t sum = fill_error_column(columns + i * LANE_GROUP, bytes, conv, groups, y, x);
                 correction[i] = (uint32_t)(sum * weight_zero);
                 if (++x == shape->input_width) {
                     x = 0;

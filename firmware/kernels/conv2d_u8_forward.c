@@ -43,22 +43,17 @@ void conv2d_u8_forward(const void *conv2d, struct step *step)
             }
         }
         const uint8_t *row = conv->weights.data;
-        for (uint32_t o = 0; o < filters; o += ROWS_AT_ONCE) {
+        for (uint32_t o = 0; o < filters; o += ROWS_AT_ONCE, row += ROWS_AT_ONCE * elements) {
             const uint32_t rows = filters - o < ROWS_AT_ONCE ? filters - o : ROWS_AT_ONCE;
-            uint32_t sums0[ROWS_AT_ONCE];
-            uint32_t sums1[ROWS_AT_ONCE];
-            struct row_sums sums = {sums0, sums1};
+            struct row_sums sums;
             for (uint32_t r = 0; r < rows; r++) {
-                sums0[r] = (uint32_t)bias[o + r] - correction[0];
-                sums1[r] = (uint32_t)bias[o + r] - correction[1];
+                sums.column0[r] = (uint32_t)bias[o + r] - correction[0];
+                sums.column1[r] = (uint32_t)bias[o + r] - correction[1];
             }
-            for (uint32_t r = 0; r < rows; r += 2, row += 2 * elements) {
-                const uint8_t *other = r + 1 < rows ? row + elements : row;
-                add_dot_lanes(&sums, r, row, other, columns, elements);
-            }
-            requantizer_take_rows(&requantizer, sums0, rows, output + o);
+            add_dot_rows(&sums, rows, row, elements, columns, elements);
+            requantizer_take_rows(&requantizer, sums.column0, rows, output + o);
             if (filled == 2) {
-                requantizer_take_rows(&requantizer, sums1, rows, output + filters + o);
+                requantizer_take_rows(&requantizer, sums.column1, rows, output + filters + o);
             }
         }
     }

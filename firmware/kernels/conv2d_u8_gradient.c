@@ -8,6 +8,7 @@
  * a few rows at a time; the sums of the tile are kept until the last. */
 struct tile {
     const struct conv2d *conv;
+    struct conv2d_shape shape;
     uint32_t first_filter; /* index into the selected ones */
     uint32_t filters;
     uint32_t first_channel;
@@ -29,6 +30,28 @@ static uint32_t at_most(uint32_t value, uint32_t limit)
     return value < limit ? value : limit;
 }
 
+static uint32_t plane_pitch(const struct conv2d_shape *shape)
+{
+    const bool shifted = shape->stride_y == 1 && shape->stride_x == 1;
+    return (shape->output_width + (shifted ? shape->kernel_width - 1u : 0) + 1) / 2 * 2;
+}
+
+/* A pointwise convolution does not care where rows end: make them as long as planes of `most_values` allow. */
+static void join_rows(struct conv2d_shape *shape, uint32_t most_values)
+{
+    const bool joinable = shape->kernel_height == 1 && shape->kernel_width == 1 && shape->stride_y == 1 &&
+                          shape->stride_x == 1 && shape->padding_y == 0 && shape->padding_x == 0;
+    uint32_t rows = shape->output_height;
+    if (!joinable) {
+        return;
+    }
+    while (rows > 1 && (shape->output_height % rows != 0 || shape->output_width * rows + 1 > most_values)) {
+        rows--;
+    }
+    shape->input_width = shape->output_width = (uint16_t)(shape->output_width * rows);
+    shape->input_height = shape->output_height = (uint16_t)(shape->output_height / rows);
+}
+
 static struct tile tile_in_scratch(const struct conv2d *conv)
 {
     const struct conv2d_shape *shape = &conv->shape;
@@ -38,17 +61,19 @@ static struct tile tile_in_scratch(const struct conv2d *conv)
     const uint32_t below = shifted ? shape->kernel_height - 1u : 0;
     struct tile tile = {
         .conv = conv,
+        .shape = *shape,
         .filters = at_most(conv->structures->selection->count, taps == 1 ? 16 : 8),
         .channels = at_most(shape->input_channels, taps == 1 ? 8 : 4),
         .sums = conv->gradient_scratch.data,
-        .pitch = (shape->output_width + beside + 1) / 2 * 2,
         .shifted = shifted,
     };
     const uint32_t sums = tile.filters * tile.channels * taps;
     const uint32_t left = (conv->gradient_scratch.bytes - sums * (uint32_t)sizeof *tile.sums) / sizeof *tile.inputs;
+    join_rows(&tile.shape, left / (tile.filters + tile.channels));
+    tile.pitch = plane_pitch(&tile.shape);
     const uint32_t more = below * tile.pitch + (beside + 1) / 2 * 2;
     const uint32_t fit = (left - tile.channels * more) / (tile.pitch * (tile.filters + tile.channels));
-    tile.most_rows = at_most(fit, shape->output_height);
+    tile.most_rows = at_most(fit, tile.shape.output_height);
     tile.error_plane = tile.most_rows * tile.pitch;
     tile.input_plane = tile.error_plane + more;
     tile.errors = (int16_t *)(tile.sums + sums);
@@ -106,7 +131,7 @@ static bool selected_without_gap(const uint16_t *selected, uint32_t count)
 
 static void fill_errors(const struct tile *tile)
 {
-    const struct conv2d_shape *shape = &tile->conv->shape;
+    const struct conv2d_shape *shape = &tile->shape;
     const struct structures *structures = tile->conv->structures;
     const uint16_t *selected = structures->selected + tile->first_filter;
     const int32_t zero = structures->output_error.quant->zero_point;
@@ -132,7 +157,7 @@ static void fill_errors(const struct tile *tile)
 /* The first value of a plane is that of the input at (top, left); further ones lie a stride apart. */
 static void fill_inputs(const struct tile *tile, int32_t top, int32_t left, uint32_t rows)
 {
-    const struct conv2d_shape *shape = &tile->conv->shape;
+    const struct conv2d_shape *shape = &tile->shape;
     const uint32_t stride = shape->stride_x;
     const uint32_t pixel_pitch = stride * shape->input_channels;
     const int32_t zero = tile->conv->input.quant->zero_point;
@@ -174,7 +199,7 @@ struct stream {
 static void advance_over_taps(struct stream *stream)
 {
     const struct tile *tile = stream->tile;
-    const struct conv2d_shape *shape = &tile->conv->shape;
+    const struct conv2d_shape *shape = &tile->shape;
     stream->index++;
     if (++stream->kernel_x == shape->kernel_width) {
         stream->kernel_x = 0;
@@ -189,7 +214,7 @@ static void advance_over_taps(struct stream *stream)
 
 static void advance_to_next_channel(struct stream *stream)
 {
-    const struct conv2d_shape *shape = &stream->tile->conv->shape;
+    const struct conv2d_shape *shape = &stream->tile->shape;
     stream->index += (uint32_t)shape->kernel_height * shape->kernel_width;
     stream->channel++;
     stream->values += stream->tile->input_plane;
@@ -216,10 +241,41 @@ static void add_stream_products(const struct tile *tile, const struct stream *fi
     }
 }
 
+/* Of windows of one tap: sums of neighboring channels lie side by side. */
+static void add_pointwise_products(const struct tile *tile)
+{
+    const uint32_t count = tile->rows * tile->pitch;
+    const uint32_t channels = tile->channels;
+    const uint32_t input_plane = tile->input_plane;
+    const int16_t *errors = tile->errors;
+    uint32_t *sums0 = tile->sums;
+    for (uint32_t f = 0; f < tile->filters; f += 2) {
+        const uint32_t next = f + 1 < tile->filters ? 1 : 0;
+        const int16_t *other_errors = errors + next * tile->error_plane;
+        uint32_t *sums1 = sums0 + next * channels;
+        const int16_t *inputs = tile->inputs;
+        for (uint32_t c = 0; c < channels; c += COLUMNS, inputs += COLUMNS * input_plane) {
+            const uint32_t beside = c + COLUMNS <= channels ? COLUMNS - 1 : 0;
+            sums_2x2 sums = {{sums0[c], sums0[c + beside]}, {sums1[c], sums1[c + beside]}};
+            add_dot_planes(sums, errors, other_errors, inputs, inputs + beside * input_plane, count);
+            sums1[c + beside] = sums[1][COLUMNS - 1];
+            sums0[c + beside] = sums[0][COLUMNS - 1];
+            sums1[c] = sums[1][0];
+            sums0[c] = sums[0][0];
+        }
+        errors += 2 * tile->error_plane;
+        sums0 += 2 * channels;
+    }
+}
+
 /* For all taps, or for the one that the input planes are for. */
 static void add_products(const struct tile *tile, uint32_t tap)
 {
-    const struct conv2d_shape *shape = &tile->conv->shape;
+    const struct conv2d_shape *shape = &tile->shape;
+    if (shape->kernel_height * shape->kernel_width == 1) {
+        add_pointwise_products(tile);
+        return;
+    }
     const uint32_t sums_a_filter = tile->channels * shape->kernel_height * shape->kernel_width;
     void (*advance)(struct stream *) = tile->shifted ? advance_over_taps : advance_to_next_channel;
     struct stream stream = {.tile = tile, .values = tile->inputs, .index = tap};
@@ -237,7 +293,7 @@ static void add_products(const struct tile *tile, uint32_t tap)
 
 static void add_rows(const struct tile *tile)
 {
-    const struct conv2d_shape *shape = &tile->conv->shape;
+    const struct conv2d_shape *shape = &tile->shape;
     const int32_t top = (int32_t)(tile->first_row * shape->stride_y) - shape->padding_y;
     const int32_t left = -(int32_t)shape->padding_x;
     if (tile->shifted) {
@@ -254,33 +310,39 @@ static void add_rows(const struct tile *tile)
     }
 }
 
+/* Add every `pitch`-th of the sums to gradients that lie side by side. */
+static void add_sums(int32_t *gradient, const uint32_t *sums, uint32_t pitch, uint32_t count)
+{
+#pragma GCC unroll 4
+    for (const int32_t *end = gradient + count; gradient < end; gradient++, sums += pitch) {
+        *gradient = saturating_add(*gradient, (int32_t)*sums);
+    }
+}
+
 static void add_to_gradient(const struct tile *tile)
 {
     const struct structures *structures = tile->conv->structures;
-    const struct conv2d_shape *shape = &tile->conv->shape;
-    const uint32_t taps = (uint32_t)shape->kernel_height * shape->kernel_width;
+    const uint32_t channels = tile->shape.input_channels;
+    const uint32_t taps = (uint32_t)tile->shape.kernel_height * tile->shape.kernel_width;
     const uint32_t *sums = tile->sums;
-    for (uint32_t f = 0; f < tile->filters; f++) {
+    for (uint32_t f = 0; f < tile->filters; f++, sums += tile->channels * taps) {
         const uint32_t o = structures->selected[tile->first_filter + f];
-        int32_t *filter = (int32_t *)structures->gradient + o * structures->elements;
-        for (uint32_t c = 0; c < tile->channels; c++) {
-            const uint32_t channels = shape->input_channels;
-            if (accumulates_narrowly(structures)) {
-                accumulate_narrowly(structures, o, tile->first_channel + c, channels, sums, taps);
-                sums += taps;
-                continue;
+        if (accumulates_narrowly(structures)) {
+            for (uint32_t c = 0; c < tile->channels; c++) {
+                accumulate_narrowly(structures, o, tile->first_channel + c, channels, sums + c * taps, taps);
             }
-            int32_t *gradient = filter + tile->first_channel + c;
-            for (uint32_t tap = 0; tap < taps; tap++, gradient += channels) {
-                *gradient = saturating_add(*gradient, (int32_t)*sums++);
-            }
+            continue;
+        }
+        int32_t *gradient = (int32_t *)structures->gradient + o * structures->elements + tile->first_channel;
+        for (uint32_t tap = 0; tap < taps; tap++, gradient += channels) {
+            add_sums(gradient, sums + tap, taps, tile->channels);
         }
     }
 }
 
 static void add_tile(struct tile *tile)
 {
-    const struct conv2d_shape *shape = &tile->conv->shape;
+    const struct conv2d_shape *shape = &tile->shape;
     const bool errors_stay = tile->most_rows == shape->output_height;
     memset(tile->sums, 0, (size_t)((uint8_t *)tile->errors - (uint8_t *)tile->sums));
     for (uint32_t row = 0; row < shape->output_height; row += tile->most_rows) {

@@ -4,6 +4,7 @@
 #define HARNESS_DEPTHWISE_CONV2D_H
 
 #include "kernels/activation.h"
+#include "kernels/scratch.h"
 #include "trainer/plan.h"
 
 struct depthwise_conv2d {
@@ -26,6 +27,9 @@ struct depthwise_conv2d {
     enum activation activation;          /* folded into the output */
     enum activation input_activation;    /* what the input came out of: masks its error */
     const struct structures *structures; /* NULL: frozen */
+    struct scratch forward_scratch;
+    struct scratch gradient_scratch;
+    struct scratch error_scratch;
 };
 
 void depthwise_conv2d_u8_forward(const void *depthwise_conv2d, struct step *step);

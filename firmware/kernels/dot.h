@@ -7,49 +7,59 @@
 /* Sums of products, [row][column]. They may wrap on the way; the totals do not. */
 typedef uint32_t sums_2x2[2][2];
 
-/* Sums of a few rows with each column, to be finished together. */
-#define ROWS_AT_ONCE 8
+#define ROWS_AT_ONCE 32
 
+/* Sums of a few rows with each column, to be finished together. */
 struct row_sums {
-    uint32_t *column0; /* [ROWS_AT_ONCE] */
-    uint32_t *column1;
+    uint32_t column0[ROWS_AT_ONCE];
+    uint32_t column1[ROWS_AT_ONCE];
 };
 
 #ifdef __ARM_FEATURE_DSP
 
+/* The products of a group of two rows and two columns. */
+#define DOT_GROUP                                   \
+    "ldr %[word0], [%[row0]], #4\n\t"               \
+    "ldr %[word1], [%[row1]], #4\n\t"               \
+    "ldr %[lanes0], [%[columns]], #16\n\t"          \
+    "ldr %[lanes1], [%[columns], #-8]\n\t"          \
+    "uxtb16 %[even], %[word0]\n\t"                  \
+    "smlad %[s00], %[even], %[lanes0], %[s00]\n\t"  \
+    "smlad %[s01], %[even], %[lanes1], %[s01]\n\t"  \
+    "uxtb16 %[even], %[word1]\n\t"                  \
+    "smlad %[s10], %[even], %[lanes0], %[s10]\n\t"  \
+    "smlad %[s11], %[even], %[lanes1], %[s11]\n\t"  \
+    "ldr %[lanes0], [%[columns], #-12]\n\t"         \
+    "ldr %[lanes1], [%[columns], #-4]\n\t"          \
+    "uxtb16 %[word0], %[word0], ror #8\n\t"         \
+    "smlad %[s00], %[word0], %[lanes0], %[s00]\n\t" \
+    "smlad %[s01], %[word0], %[lanes1], %[s01]\n\t" \
+    "uxtb16 %[word1], %[word1], ror #8\n\t"         \
+    "smlad %[s10], %[word1], %[lanes0], %[s10]\n\t" \
+    "smlad %[s11], %[word1], %[lanes1], %[s11]\n\t"
+
 /* Add the products of two rows to sums `row` and `row` + 1. In C, the compiler would spill half of the operands. */
-static inline void add_dot_lanes(struct row_sums *sums, uint32_t row, const uint8_t *row0, const uint8_t *row1,
-                                 const lane *columns, uint32_t count)
+static inline __attribute__((always_inline)) void add_dot_lanes(struct row_sums *sums, uint32_t row,
+                                                                const uint8_t *row0, const uint8_t *row1,
+                                                                const lane *columns, uint32_t count)
 {
     uint32_t *sums0 = &sums->column0[row];
     uint32_t *sums1 = &sums->column1[row];
     uint32_t s00 = sums0[0], s01 = sums1[0], s10 = sums0[1], s11 = sums1[1];
-#pragma GCC unroll 2
-    for (uint32_t groups = count / LANE_GROUP; groups > 0; groups--) {
+    uint32_t groups = count / LANE_GROUP;
+    if (groups > 0) {
         uint32_t word0, word1, even, lanes0, lanes1;
-        __asm__("ldr %[word0], [%[row0]], #4\n\t"
-                "ldr %[word1], [%[row1]], #4\n\t"
-                "ldr %[lanes0], [%[columns]], #16\n\t"
-                "ldr %[lanes1], [%[columns], #-8]\n\t"
-                "uxtb16 %[even], %[word0]\n\t"
-                "smlad %[s00], %[even], %[lanes0], %[s00]\n\t"
-                "smlad %[s01], %[even], %[lanes1], %[s01]\n\t"
-                "uxtb16 %[even], %[word1]\n\t"
-                "smlad %[s10], %[even], %[lanes0], %[s10]\n\t"
-                "smlad %[s11], %[even], %[lanes1], %[s11]\n\t"
-                "ldr %[lanes0], [%[columns], #-12]\n\t"
-                "ldr %[lanes1], [%[columns], #-4]\n\t"
-                "uxtb16 %[word0], %[word0], ror #8\n\t"
-                "smlad %[s00], %[word0], %[lanes0], %[s00]\n\t"
-                "smlad %[s01], %[word0], %[lanes1], %[s01]\n\t"
-                "uxtb16 %[word1], %[word1], ror #8\n\t"
-                "smlad %[s10], %[word1], %[lanes0], %[s10]\n\t"
-                "smlad %[s11], %[word1], %[lanes1], %[s11]\n\t"
+        __asm__("lsrs %[groups], #1\n\t"
+                "bcc 2f\n\t" DOT_GROUP "cmp %[groups], #0\n\t"
+                "beq 3f\n"
+                "2:\n\t" DOT_GROUP DOT_GROUP "subs %[groups], #1\n\t"
+                "bne 2b\n"
+                "3:"
                 : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0),
-                  [row1] "+r"(row1), [columns] "+r"(columns), [word0] "=&r"(word0), [word1] "=&r"(word1),
-                  [even] "=&r"(even), [lanes0] "=&r"(lanes0), [lanes1] "=&r"(lanes1)
+                  [row1] "+r"(row1), [columns] "+r"(columns), [groups] "+r"(groups), [word0] "=&r"(word0),
+                  [word1] "=&r"(word1), [even] "=&r"(even), [lanes0] "=&r"(lanes0), [lanes1] "=&r"(lanes1)
                 :
-                : "memory");
+                : "cc", "memory");
     }
     for (uint32_t i = 0; i < count % LANE_GROUP; i++) {
         s00 += (uint32_t)(row0[i] * columns[i]);
@@ -106,27 +116,39 @@ static inline void add_dot_four_rows(uint32_t sums[4], const uint8_t *row0, uint
     sums[3] = s3;
 }
 
+#define DOT_PAIR                             \
+    "ldr %[r0], [%[row0]], #4\n\t"           \
+    "ldr %[r1], [%[row1]], #4\n\t"           \
+    "ldr %[c0], [%[column0]], #4\n\t"        \
+    "ldr %[c1], [%[column1]], #4\n\t"        \
+    "smlad %[s00], %[r0], %[c0], %[s00]\n\t" \
+    "smlad %[s01], %[r0], %[c1], %[s01]\n\t" \
+    "smlad %[s10], %[r1], %[c0], %[s10]\n\t" \
+    "smlad %[s11], %[r1], %[c1], %[s11]\n\t"
+
+/* `count` is even. */
 static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int16_t *row1, const int16_t *column0,
                                   const int16_t *column1, uint32_t count)
 {
     uint32_t s00 = sums[0][0], s01 = sums[0][1], s10 = sums[1][0], s11 = sums[1][1];
-#pragma GCC unroll 4
-    for (uint32_t pairs = count / 2; pairs > 0; pairs--) {
-        uint32_t r0, r1, c0, c1;
-        __asm__("ldr %[r0], [%[row0]], #4\n\t"
-                "ldr %[r1], [%[row1]], #4\n\t"
-                "ldr %[c0], [%[column0]], #4\n\t"
-                "ldr %[c1], [%[column1]], #4\n\t"
-                "smlad %[s00], %[r0], %[c0], %[s00]\n\t"
-                "smlad %[s01], %[r0], %[c1], %[s01]\n\t"
-                "smlad %[s10], %[r1], %[c0], %[s10]\n\t"
-                "smlad %[s11], %[r1], %[c1], %[s11]\n\t"
-                : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0),
-                  [row1] "+r"(row1), [column0] "+r"(column0), [column1] "+r"(column1), [r0] "=&r"(r0), [r1] "=&r"(r1),
-                  [c0] "=&r"(c0), [c1] "=&r"(c1)
-                :
-                : "memory");
-    }
+    uint32_t pairs = count / 2;
+    uint32_t r0, r1, c0, c1;
+    __asm__("tst %[pairs], #1\n\t"
+            "beq 1f\n\t" DOT_PAIR "\n"
+            "1:\n\t"
+            "tst %[pairs], #2\n\t"
+            "beq 2f\n\t" DOT_PAIR DOT_PAIR "\n"
+            "2:\n\t"
+            "lsrs %[pairs], #2\n\t"
+            "beq 4f\n"
+            "3:\n\t" DOT_PAIR DOT_PAIR DOT_PAIR DOT_PAIR "subs %[pairs], #1\n\t"
+            "bne 3b\n"
+            "4:"
+            : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0), [row1] "+r"(row1),
+              [column0] "+r"(column0), [column1] "+r"(column1), [pairs] "+r"(pairs), [r0] "=&r"(r0), [r1] "=&r"(r1),
+              [c0] "=&r"(c0), [c1] "=&r"(c1)
+            :
+            : "cc", "memory");
     sums[0][0] = s00;
     sums[0][1] = s01;
     sums[1][0] = s10;
@@ -136,8 +158,9 @@ static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int1
 #elif defined(__ARM_ARCH_6M__)
 
 /* Sums lie in high registers, which an addition reaches at no cost, so that the rest fits the low ones. */
-static inline void add_dot_lanes(struct row_sums *sums, uint32_t row, const uint8_t *row0, const uint8_t *row1,
-                                 const lane *columns, uint32_t count)
+static inline __attribute__((always_inline)) void add_dot_lanes(struct row_sums *sums, uint32_t row,
+                                                                const uint8_t *row0, const uint8_t *row1,
+                                                                const lane *columns, uint32_t count)
 {
     uint32_t s0 = sums->column0[row];
     uint32_t s1 = sums->column0[row + 1];
@@ -213,8 +236,9 @@ static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int1
 
 #else
 
-static inline void add_dot_lanes(struct row_sums *sums, uint32_t row, const uint8_t *row0, const uint8_t *row1,
-                                 const lane *columns, uint32_t count)
+static inline
+    __attribute__((always_inline)) void add_dot_lanes(struct row_sums *sums, uint32_t row, const uint8_t *row0,
+                                                      const uint8_t *row1, const lane *columns, uint32_t count)
 {
     uint32_t s0 = sums->column0[row];
     uint32_t s1 = sums->column0[row + 1];
@@ -241,5 +265,9 @@ static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int1
 }
 
 #endif
+
+/* The same for `rows` rows that lie `pitch` apart. Where they are odd, one more sum is written. */
+void add_dot_rows(struct row_sums *sums, uint32_t rows, const uint8_t *row, uint32_t pitch, const lane *columns,
+                  uint32_t count);
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef HARNESS_LANES_H
 #define HARNESS_LANES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -41,21 +42,41 @@ static inline uint32_t load_word(const void *from)
     return word;
 }
 
-#ifdef __ARM_FEATURE_DSP
+/* Do pixels of `channels` bytes from `values` on begin at whole words? */
+static inline bool are_words(const void *values, uint32_t channels)
+{
+    return (((uintptr_t)values | channels) & 3u) == 0;
+}
+
+/* Armv6-M loads no other words. */
+static inline uint32_t load_aligned_word(const void *from)
+{
+    return load_word(__builtin_assume_aligned(from, 4));
+}
+
 /* Bytes 0 and 2 of a word, each in a half of the result. */
 static inline uint32_t even_bytes(uint32_t word)
 {
+#ifdef __ARM_FEATURE_DSP
     return __uxtb16(word);
+#else
+    return word & 0x00FF00FFu;
+#endif
 }
 
 /* Bytes 1 and 3, likewise. */
 static inline uint32_t odd_bytes(uint32_t word)
 {
+#ifdef __ARM_FEATURE_DSP
     uint32_t halves;
     __asm__("uxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(word));
     return halves;
+#else
+    return word >> 8 & 0x00FF00FFu;
+#endif
 }
 
+#ifdef __ARM_FEATURE_DSP
 /* Bytes 0 and 2 of a word, each added to a half of `to`. */
 static inline uint32_t add_even_bytes(uint32_t to, uint32_t word)
 {

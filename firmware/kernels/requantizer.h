@@ -3,9 +3,10 @@
 #define HARNESS_REQUANTIZER_H
 
 #include "kernels/activation.h"
+#include "kernels/passing.h"
 
 struct requantizer {
-    struct short_factor short_factor;
+    struct short_factor short_factor; /* adds the zero point as well; where there is none, the exact one is taken */
     struct factor factor;
     int32_t zero_point;
     struct bounds bounds;
@@ -13,30 +14,30 @@ struct requantizer {
     int32_t highest;
 };
 
-static inline struct requantizer requantizer_of(float unit, const struct quant *quant, enum activation activation)
-{
-    const struct factor factor = factor_of(unit / quant->scale);
-    return (struct requantizer){
-        .short_factor = short_factor_of(factor),
-        .factor = factor,
-        .zero_point = quant->zero_point,
-        .bounds = bounds_u8(activation, quant),
-    };
-}
+struct requantizer requantizer_of(float unit, const struct quant *quant, enum activation activation);
 
 static inline uint8_t requantizer_take(struct requantizer *requantizer, int32_t sum)
 {
-    const struct short_factor factor = requantizer->short_factor;
     requantizer->lowest = sum < requantizer->lowest ? sum : requantizer->lowest;
     requantizer->highest = sum > requantizer->highest ? sum : requantizer->highest;
-    const int32_t rescaled = factor.mantissa ? rescale_shortly(sum, factor) : rescale(sum, requantizer->factor);
-    return clamped(rescaled + requantizer->zero_point, requantizer->bounds);
+    if (requantizer->short_factor.mantissa == 0) {
+        return requantize_clamped(sum, requantizer->factor, requantizer->zero_point, requantizer->bounds);
+    }
+    return clamped(rescale_shortly(sum, requantizer->short_factor), requantizer->bounds);
 }
 
 /* Take the sums of `rows` outputs that lie side by side. */
 void requantizer_take_rows(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs);
 
-/* The same for outputs[at[i]] where bit i of `wanted` is set. */
+/* The same for errors of `values`, which may lie in the same place: those that do not pass are zero, and unseen. */
+void requantizer_take_passing(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows,
+                              const uint8_t *values, const struct mask *mask, uint8_t *errors);
+
+/* The same for outputs[at[i]], `count` of them. */
+void requantizer_take_at(struct requantizer *requantizer, const uint32_t *sums, const uint32_t *at, uint32_t count,
+                         uint8_t *outputs);
+
+/* The same where bit i of `wanted` is set. */
 void requantizer_take_wanted(struct requantizer *requantizer, const uint32_t *sums, const uint32_t *at, uint32_t wanted,
                              uint8_t *outputs);
 

@@ -81,7 +81,13 @@ static inline struct short_factor short_factor_of(struct factor factor)
 
 static inline int32_t rescale_shortly(int32_t accumulator, struct short_factor factor)
 {
+#ifdef __ARM_FEATURE_DSP
+    int32_t sum;
+    __asm__("smmla %0, %1, %2, %3" : "=r"(sum) : "r"(accumulator), "r"(factor.mantissa), "r"(factor.half));
+    return sum >> factor.shift;
+#else
     return (product_high(accumulator, factor.mantissa) + factor.half) >> factor.shift;
+#endif
 }
 
 /* round_half_up(accumulator * scale), saturated to +-2^30 */

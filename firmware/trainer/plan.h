@@ -46,17 +46,18 @@ struct structures {
     struct tensor weights;
     struct tensor bias; /* int32 for uint8 layers */
     const struct quant *input;
-    struct tensor output_error; /* [positions][count] */
-    void *gradient;             /* [count][elements], int32 or float32; int8 or int16 with exponents */
-    uint32_t gradient_bytes;    /* of one element */
-    uint8_t *exponents;         /* [count], the gradient counts in units of 2^exponent; else NULL */
-    void *bias_gradient;        /* [count], int32 or float32 */
-    float *velocity;            /* [count][elements], and */
-    float *bias_velocity;       /* [count]: only for optimizers with momentum, else NULL */
-    uint32_t layers_behind;     /* trained layers between this one and the logits */
-    uint8_t *touched;           /* [count], 1: has a gradient in this minibatch */
-    uint16_t *selected;         /* [count], the chosen ones in ascending order */
-    uint32_t *ranking;          /* [2 * count], scratch of the selection */
+    struct tensor output_error;       /* [positions][count] */
+    const struct structures *bearers; /* of a layer behind: those not selected there have no error here; else NULL */
+    void *gradient;                   /* [count][elements], int32 or float32; int8 or int16 with exponents */
+    uint32_t gradient_bytes;          /* of one element */
+    uint8_t *exponents;               /* [count], the gradient counts in units of 2^exponent; else NULL */
+    void *bias_gradient;              /* [count], int32 or float32 */
+    float *velocity;                  /* [count][elements], and */
+    float *bias_velocity;             /* [count]: only for optimizers with momentum, else NULL */
+    uint32_t layers_behind;           /* trained layers between this one and the logits */
+    uint8_t *touched;                 /* [count], 1: has a gradient in this minibatch */
+    uint16_t *selected;               /* [count], the chosen ones in ascending order */
+    uint32_t *ranking;                /* [2 * count], scratch of the selection */
     struct selection *selection;
     struct direction *directions; /* [count], scratch of the update; NULL for float32 */
 };
@@ -71,7 +72,7 @@ struct shared {
 struct step {
     bool training;
     bool closes_minibatch;
-    bool backward_ends; /* set by a selection: nothing before this layer is trained in this step */
+    bool backward_ends; /* set by a selection: the gradient of its layer is the last operation of the backward pass */
     uint32_t label;
     float loss;
     bool correct;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "kernels/lanes.h"
 #include "numeric/affine.h"
 #include "numeric/random.h"
 #include "trainer/request.h"
@@ -28,17 +29,9 @@ static float relative_loss(const struct step *step)
     return step->shared->loss_max > 0.0f ? step->loss / step->shared->loss_max : 0.0f;
 }
 
-/* How many structures the policy grants a layer whose mean error is `error`. */
-static uint32_t granted(const struct structures *structures, const struct step *step, float error)
+/* How many structures a ratio grants a layer, at least `fewest`. */
+static uint32_t granted(const struct structures *structures, float ratio, uint32_t fewest)
 {
-    float ratio = step->min_ratio;
-    uint32_t fewest = 1;
-    if (step->policy == POLICY_DYNAMIC) {
-        const float relative = relative_error(structures->selection, error);
-        const bool by_loss = step->ratio_form == RATIO_POSTER;
-        ratio += (by_loss ? relative_loss(step) : relative) * (step->max_ratio - step->min_ratio);
-        fewest = step->ratio_form == RATIO_FOLLOW_UP ? 1 : 0;
-    }
     const uint32_t count = (uint32_t)(ratio * (float)structures->count);
     if (count < fewest) {
         return fewest;
@@ -46,27 +39,16 @@ static uint32_t granted(const struct structures *structures, const struct step *
     return count < structures->count ? count : structures->count;
 }
 
-/* Does the policy leave the choice to nobody? Then it is made here. */
-static bool select_without_ranking(const struct structures *structures, struct step *step)
+/* How many the dynamic policy grants a layer whose mean error is `error`. */
+static uint32_t granted_dynamically(const struct structures *structures, const struct step *step, float error)
 {
-    if (step->policy == POLICY_FULL) {
-        select_all(structures);
-        return true;
-    }
-    if (step->policy == POLICY_LAST_LAYERS) {
-        const uint32_t layers = (uint32_t)(step->min_ratio * (float)step->trained_layers);
-        if (structures->layers_behind < layers || structures->layers_behind == 0) {
-            select_all(structures);
-        } else {
-            structures->selection->count = 0;
-            step->backward_ends = true;
-        }
-        return true;
-    }
-    return false;
+    const float by_error = relative_error(structures->selection, error);
+    const float relative = step->ratio_form == RATIO_POSTER ? relative_loss(step) : by_error;
+    const float ratio = step->min_ratio + relative * (step->max_ratio - step->min_ratio);
+    return granted(structures, ratio, step->ratio_form == RATIO_FOLLOW_UP ? 1 : 0);
 }
 
-/* The k-th largest of `values` (k from 1); reorders them. Hoare's quickselect, descending. */
+/* The k-th largest of `values` (k from 1); reorders them, so that the k largest stand first. Hoare's quickselect. */
 static uint32_t kth_largest(uint32_t *values, uint32_t count, uint32_t k)
 {
     int32_t left = 0;
@@ -109,65 +91,118 @@ static void select_largest(const struct structures *structures, uint32_t count)
     }
     const uint32_t *magnitudes = structures->ranking;
     uint32_t *reordered = structures->ranking + structures->count;
-    for (uint32_t i = 0; i < structures->count; i++) {
-        reordered[i] = magnitudes[i];
+    uint32_t with_error = 0;
+    for (const uint32_t *magnitude = magnitudes; magnitude < magnitudes + structures->count; magnitude++) {
+        if (*magnitude != 0) {
+            reordered[with_error++] = *magnitude;
+        }
     }
-    const uint32_t threshold = kth_largest(reordered, structures->count, count);
-    uint32_t ties = count;
-    for (uint32_t i = 0; i < structures->count; i++) {
-        ties -= magnitudes[i] > threshold;
+    uint32_t threshold = 0;
+    uint32_t ties = count - with_error;
+    if (with_error >= count) {
+        threshold = kth_largest(reordered, with_error, count);
+        ties = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            ties += reordered[i] == threshold;
+        }
     }
     uint16_t *selected = structures->selected;
     for (uint32_t i = 0; i < structures->count; i++) {
-        if (magnitudes[i] > threshold) {
+        if (magnitudes[i] < threshold) {
+            continue;
+        }
+        if (magnitudes[i] > threshold || ties > 0) {
+            ties -= magnitudes[i] == threshold;
             *selected++ = (uint16_t)i;
-        } else if (magnitudes[i] == threshold && ties > 0) {
-            *selected++ = (uint16_t)i;
-            ties--;
         }
     }
 }
 
-/* Choose by the magnitudes in `ranking`, as many as a mean error of `error` grants. */
-static void select_ranked(const struct structures *structures, struct step *step, float error)
+/* All of those in the last layers of the step; the earliest of them takes its gradient last. */
+static void select_last_layers(const struct structures *structures, struct step *step)
 {
-    const uint32_t count = granted(structures, step, error);
-    if (count == structures->count) {
-        select_all(structures);
-        return;
-    }
-    if (step->policy == POLICY_RANDOM) {
-        for (uint32_t o = 0; o < structures->count; o++) {
-            structures->ranking[o] = random_next(&step->shared->random);
-        }
+    const uint32_t layers = (uint32_t)(step->min_ratio * (float)step->trained_layers);
+    select_all(structures);
+    step->backward_ends = structures->layers_behind + 1 >= layers;
+}
+
+static void select_at_random(const struct structures *structures, struct step *step, uint32_t count)
+{
+    for (uint32_t o = 0; o < structures->count; o++) {
+        structures->ranking[o] = random_next(&step->shared->random);
     }
     select_largest(structures, count);
+}
+
+/* Choose where magnitudes do not matter, or return false. */
+static bool select_without_magnitudes(const struct structures *structures, struct step *step)
+{
+    const uint32_t count = granted(structures, step->min_ratio, 1);
+    switch (step->policy) {
+    case POLICY_FULL:
+        select_all(structures);
+        return true;
+    case POLICY_LAST_LAYERS:
+        select_last_layers(structures, step);
+        return true;
+    case POLICY_DYNAMIC:
+        return false;
+    default:
+        if (count == structures->count) {
+            select_all(structures);
+        } else if (step->policy == POLICY_RANDOM) {
+            select_at_random(structures, step, count);
+        } else {
+            return false;
+        }
+        return true;
+    }
+}
+
+/* Choose by the magnitudes in `ranking`, which make a mean error of `error`. */
+static void select_by_magnitude(const struct structures *structures, struct step *step, float error)
+{
+    const bool dynamic = step->policy == POLICY_DYNAMIC;
+    const uint32_t count =
+        dynamic ? granted_dynamically(structures, step, error) : granted(structures, step->min_ratio, 1);
+    if (count == structures->count) {
+        select_all(structures);
+    } else {
+        select_largest(structures, count);
+    }
 }
 
 #ifdef __ARM_FEATURE_DSP
 #define STRUCTURES_AT_ONCE 4
 
-/* Sums over the positions of |error - zero| of four structures: the differences of four bytes at once. */
+/* As many distances of two uint8 as fit a sum of 16 bits. */
+#define MOST_ADDED 257
+
+/* Sums over the positions of |error - zero| of four structures, in pairs. */
 static void sum_magnitudes(uint32_t magnitudes[STRUCTURES_AT_ONCE], const uint8_t *error,
                            const struct structures *structures)
 {
     const uint32_t zeros = (uint32_t)structures->output_error.quant->zero_point * 0x01010101u;
-    uint32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-    for (uint32_t position = 0; position < structures->positions; position++, error += structures->count) {
-        uint32_t word;
-        memcpy(&word, error, sizeof word);
-        const uint32_t below = __usub8(zeros, word);
-        const uint32_t above = __usub8(word, zeros);
-        const uint32_t distances = __sel(above, below);
-        sum0 += distances & 0xFFu;
-        sum1 += distances >> 8 & 0xFFu;
-        sum2 += distances >> 16 & 0xFFu;
-        sum3 += distances >> 24;
+    const uint32_t pitch = structures->count;
+    memset(magnitudes, 0, STRUCTURES_AT_ONCE * sizeof *magnitudes);
+    for (uint32_t left = structures->positions; left > 0;) {
+        const uint32_t added = left < MOST_ADDED ? left : MOST_ADDED;
+        uint32_t even = 0;
+        uint32_t odd = 0;
+#pragma GCC unroll 4
+        for (uint32_t position = 0; position < added; position++, error += pitch) {
+            const uint32_t word = load_word(error);
+            const uint32_t below = __usub8(zeros, word);
+            const uint32_t distances = __sel(__usub8(word, zeros), below);
+            even = add_even_bytes(even, distances);
+            odd = add_odd_bytes(odd, distances);
+        }
+        magnitudes[0] += even & 0xFFFFu;
+        magnitudes[1] += odd & 0xFFFFu;
+        magnitudes[2] += even >> 16;
+        magnitudes[3] += odd >> 16;
+        left -= added;
     }
-    magnitudes[0] = sum0;
-    magnitudes[1] = sum1;
-    magnitudes[2] = sum2;
-    magnitudes[3] = sum3;
 }
 #endif
 
@@ -183,7 +218,7 @@ static uint32_t magnitude_of(const uint8_t *error, const struct structures *stru
     return sum;
 }
 
-static void rank_by_magnitude(const struct structures *structures)
+static void rank_all_by_magnitude(const struct structures *structures)
 {
     const uint8_t *error = structures->output_error.data;
     uint32_t o = 0;
@@ -197,10 +232,30 @@ static void rank_by_magnitude(const struct structures *structures)
     }
 }
 
+/* Where only a few structures have an error, the magnitudes of the others are zero. */
+static bool few_have_errors(const struct structures *structures)
+{
+    return structures->bearers != NULL && structures->bearers->selection->count < structures->count / 2;
+}
+
+static void rank_by_magnitude(const struct structures *structures)
+{
+    const uint8_t *error = structures->output_error.data;
+    if (!few_have_errors(structures)) {
+        rank_all_by_magnitude(structures);
+        return;
+    }
+    memset(structures->ranking, 0, structures->count * sizeof *structures->ranking);
+    for (uint32_t i = 0; i < structures->bearers->selection->count; i++) {
+        const uint32_t o = structures->bearers->selected[i];
+        structures->ranking[o] = magnitude_of(error + o, structures);
+    }
+}
+
 void select_structures_u8(const void *params, struct step *step)
 {
     const struct structures *structures = params;
-    if (select_without_ranking(structures, step)) {
+    if (select_without_magnitudes(structures, step)) {
         return;
     }
     const uint32_t *magnitudes = structures->ranking;
@@ -210,13 +265,13 @@ void select_structures_u8(const void *params, struct step *step)
         total += magnitudes[o];
     }
     const float mean = (float)total / (float)structures->output_error.elements * structures->output_error.quant->scale;
-    select_ranked(structures, step, mean);
+    select_by_magnitude(structures, step, mean);
 }
 
 void select_structures_f32(const void *params, struct step *step)
 {
     const struct structures *structures = params;
-    if (select_without_ranking(structures, step)) {
+    if (select_without_magnitudes(structures, step)) {
         return;
     }
     const float *error = structures->output_error.data;
@@ -231,5 +286,5 @@ void select_structures_f32(const void *params, struct step *step)
         /* Bits of floats that are not negative order like the floats. */
         structures->ranking[o] = float_bits(magnitude);
     }
-    select_ranked(structures, step, total / (float)structures->output_error.elements);
+    select_by_magnitude(structures, step, total / (float)structures->output_error.elements);
 }

@@ -35,8 +35,10 @@ static void load_sample(struct step *step, uint32_t index)
 
 static void run_operations(const struct operations *operations, struct step *step)
 {
-    for (uint32_t i = 0; i < operations->count && !step->backward_ends; i++) {
+    bool ends = false;
+    for (uint32_t i = 0; i < operations->count && !ends; i++) {
         const struct operation *operation = &operations->list[i];
+        ends = step->backward_ends;
         marker(step->training ? operation->phase : PHASE_EVALUATE, operation->layer);
         operation->run(operation->params, step);
 #ifdef HARNESS_OBSERVE

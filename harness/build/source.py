@@ -126,6 +126,7 @@ class _PlanSource:
                 f"    .bias = {self.tensor(structures.bias)},",
                 f"    .input = {self.address(structures.input_quant, 'struct quant')},",
                 f"    .output_error = {self.tensor(structures.output_error)},",
+                f"    .bearers = {'NULL' if structures.bearers is None else f'&structures{structures.bearers}'},",
                 f"    .gradient = {self.address(structures.gradient)},",
                 f"    .gradient_bytes = {ELEMENT_BYTES[structures.gradient.element_type]},",
                 f"    .exponents = {self.address(structures.exponents, 'uint8_t')},",
@@ -174,7 +175,13 @@ class _PlanSource:
                     "error_scratch": self.scratch(planned.error_scratch),
                 }
             case "depthwise_conv2d":
-                fields = {**_geometry(node, ""), **self.weighted(planned)}
+                fields = {
+                    **_geometry(node, ""),
+                    **self.weighted(planned),
+                    "forward_scratch": self.scratch(planned.forward_scratch),
+                    "gradient_scratch": self.scratch(planned.gradient_scratch),
+                    "error_scratch": self.scratch(planned.error_scratch),
+                }
             case "dense":
                 fields = {
                     "features": str(node.elements),
@@ -285,7 +292,7 @@ class _PlanSource:
             "#include <stddef.h>",
             f'uint8_t arena[{plan.arena_bytes}] __attribute__((aligned(8), section(".arena")));',
             *self.constants(),
-            *(self.structures(structures) for structures in trained),
+            *(self.structures(structures) for structures in reversed(trained)),
             *(self.node(planned) for planned in plan.nodes),
             *(self.meeting(meeting) for meeting in plan.meetings),
             *self.tracked_ranges(),

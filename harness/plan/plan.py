@@ -23,6 +23,9 @@ class Structures:
     bias: Tensor
     input_quant: Tensor | None
     output_error: Tensor
+    bearers: int | None
+    """The layer behind whose selected structures alone bear errors here: the error of the others is zero."""
+
     gradient: Tensor
     exponents: Tensor | None
     bias_gradient: Tensor

@@ -49,6 +49,9 @@ class _Planner:
         self.tracked: list[Tensor] = []
         self.values: dict[Value, Tensor] = {}
         self.meetings: list[ErrorMeeting] = []
+        self.bearers: dict[Tensor, Structures] = {}
+        """Of errors that only some structures of a layer bear, those of a depthwise convolution: these structures."""
+
         self.consumers: defaultdict[Value, list[Node]] = defaultdict(list)
         for node in self.graph.nodes:
             for value in node.inputs:
@@ -235,6 +238,8 @@ class _Planner:
             reads.append(held)
         if planned.structures:
             reads.append(planned.structures.selected)
+        if planned.structures and node.kind == "depthwise_conv2d" and node.dtype == "uint8":
+            self.bearers[error] = planned.structures
         planned.error_scratch = self._scratch(f"error_scratch{node.layer}", error_scratch_bytes(node))
         kernel = "dequantize_error" if node.kind == "dequantize" else f"{node.kind}_{_suffix(node.dtype)}_error"
         operations.append(
@@ -274,7 +279,7 @@ class _Planner:
         assert planned.weights is not None
         assert planned.bias is not None
         assert error is not None
-        count, layer = node.structures, node.layer
+        count, layer, bearers = node.structures, node.layer, self.bearers.get(error)
         quantized = node.dtype == "uint8"
         bias_type: ElementType = "int32" if quantized else "float32"
         gradient_type: ElementType = _ACCUMULATORS[self.gradient_bits] if quantized else "float32"
@@ -288,6 +293,7 @@ class _Planner:
             bias=planned.bias,
             input_quant=planned.inputs[0].quant,
             output_error=error,
+            bearers=bearers.layer if bearers else None,
             gradient=self._tensor(f"gradient{layer}", gradient_type, count * node.elements, "gradients", "state"),
             exponents=self._exponents(layer, count) if quantized and self.gradient_bits != 32 else None,
             bias_gradient=self._tensor(f"bias_gradient{layer}", bias_type, count, "gradients", "state"),
@@ -306,7 +312,7 @@ class _Planner:
             "select",
             layer,
             f"structures{layer}",
-            reads=[error],
+            reads=[error, *([bearers.selected] if bearers else [])],
             scratch=[structures.selected, structures.ranking],
         )
         planned.gradient_scratch = self._scratch(f"gradient_scratch{layer}", gradient_scratch_bytes(node))

@@ -251,28 +251,28 @@ class QuantizedTraining:
         if quant.tracked:
             quant.see(loss.gradient)
         arriving = defaultdict(list, {self.logits: [(quant.quantized(loss.gradient), quant)]})
-        left_out = self._layers_left_out()
+        last = self._last_of_step()
         for node in reversed(self.nodes):
             if node.output not in self.trained_values:
                 continue
             error, after = self._met(node, arriving[node.output])
-            if node.weighted and node.layer in left_out:
-                break
             e = after.centered(error.reshape(node.output_shape))
             if node.weighted and node.layer >= self.first:
                 e = self._accumulate(node, values[node.inputs[0]], e, after, relative_loss)
+                if node.layer == last:
+                    break
             for value in node.inputs:
                 if value in self.trained_values:
                     arriving[value].append(self._propagated(node, value, values[value], e, after, winners))
         return loss
 
-    def _layers_left_out(self) -> set[int]:
-        """Return the trained layers that do not belong to the last ones: before them the backward pass ends."""
+    def _last_of_step(self) -> int:
+        """Return the layer whose gradient ends the backward pass."""
         policy = self.settings.policy
         trained = [i for i in self.parameters if i >= self.first]
         if policy.name != "last-layers":
-            return set()
-        return set(trained[: -max(int(policy.min_ratio * F(len(trained))), 1)])
+            return trained[0]
+        return trained[-max(int(policy.min_ratio * F(len(trained))), 1)]
 
     def _met(self, node: Node, errors: Sequence[Quantized]) -> Quantized:
         """Return the whole error of what `node` computed, of which several nodes may have propagated a part."""
