@@ -19,7 +19,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "burst": {"room": 0, "held": 0, "inputs": 0, "errors": 0},
     "structures": {
-        "velocity": 0, "bias_velocity": 0, "layers_behind": 0, "bearers": 0, "directions": 0, "gradient_bytes": 4, "exponents": 0,
+        "velocity": 0, "bias_velocity": 0, "layers_behind": 0, "bearers": 0, "directions": 0, "gradient_bytes": 4,
+        "exponents": 0,
     },
 }  # fmt: skip
 """Members that a test need not give, by struct."""

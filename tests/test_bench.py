@@ -70,7 +70,7 @@ def test_counts_are_the_same_in_a_second_run():
 
 def test_a_tenth_of_the_structures_makes_the_backward_pass_many_times_cheaper():
     speed = measure_ratio("nrf52840")
-    assert speed.at_full.instructions > 4 * speed.at_tenth.instructions
+    assert speed.at_full.instructions > 5 * speed.at_tenth.instructions
 
 
 def test_a_board_that_does_not_exist_is_named_with_the_nearest_one():
