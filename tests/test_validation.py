@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from firmware_builds import BOARDS, build, job
@@ -116,6 +117,7 @@ def test_profile_on_the_command_line_prints_exact_and_estimated_numbers():
     assert json.loads(document.output)["instructions"] > ALL_COUNTDOWNS
 
 
+PAGE = Path(__file__).parent.parent / "docs" / "validation.md"
 PROGRAM = """\
   - name: {name}
     elf: {elf}
@@ -224,9 +226,11 @@ def test_markdown_has_a_row_for_every_program_under_its_core(folder):
     assert "- mean absolute error, held-out:" in text
 
 
-def test_only_the_chosen_half_runs(folder):
-    path = programs_file(folder, {}, {"use": "held-out"})
-    shown = CliRunner().invoke(app, ["validate-model", str(path), "--use", "held-out", "--format", "json"])
+def test_only_the_chosen_half_runs_from_the_chosen_folder(folder, tmp_path_factory):
+    path = programs_file(tmp_path_factory.mktemp("elsewhere"), {}, {"use": "held-out"})
+    options = ["--use", "held-out", "--folder", str(folder), "--format", "json"]
+    shown = CliRunner().invoke(app, ["validate-model", str(path), *options])
+    assert shown.exit_code == 0, shown.output
     assert [row["name"] for row in json.loads(shown.output)["cortex-m4f"]["programs"]] == ["p1"]
 
 
@@ -259,3 +263,23 @@ def test_an_error_of_the_file_names_line_and_key(tmp_path, find, replace, line, 
 def test_two_programs_of_one_name_are_refused(tmp_path):
     with pytest.raises(InputError, match="two programs are called 'same'"):
         read_programs(programs_file(tmp_path, {"name": "same"}, {"name": "same"}))
+
+
+def test_the_page_has_a_row_for_every_published_program_with_its_number():
+    _, programs = read_programs(PAGE.parent / "validation" / "programs.yaml")
+    rows = re.findall(
+        r"^\| ([^|]+) \| (tuning|held-out|shown) \| [^|]+ \| ([0-9,.]+) \|", PAGE.read_text(), re.MULTILINE
+    )
+    published = {name: float(number.replace(",", "")) for name, _, number in rows}
+    assert [(name, use) for name, use, _ in rows] == [(program.name, program.use) for program in programs]
+    for program in programs:
+        assert published[program.name] == pytest.approx(program.published_cycles, rel=1e-3)
+
+
+def test_the_halves_alternate_by_name_within_each_core():
+    _, programs = read_programs(PAGE.parent / "validation" / "programs.yaml")
+    for core in dict.fromkeys(program.core for program in programs):
+        names = [p for p in programs if p.core == core and (p.use != "shown" or p.name == "qfp_dln")]
+        halves = [p.use for p in sorted(names, key=lambda program: program.name.lower())]
+        expected = ["tuning", "held-out"] * (len(halves) // 2 + 1)
+        assert all(half in ("shown", wanted) for half, wanted in zip(halves, expected, strict=False))

@@ -35,6 +35,9 @@ def validate_model(
     file: Annotated[Path, typer.Argument(metavar="PROGRAMS.yaml", help="Published numbers and ELF files.")],
     form: Annotated[Format, typer.Option("--format", help="Tables for people, for a page, or JSON.")] = Format.TEXT,
     use: Annotated[Half, typer.Option("--use", help="Only the programs of one half.")] = Half.ALL,
+    elves: Annotated[
+        Path | None, typer.Option("--folder", help="Folder of the ELF files, in place of the one the file names.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
     timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="Seconds one emulation may take.")] = 600,
 ) -> None:
@@ -47,7 +50,7 @@ def validate_model(
 
     folder, programs = read_programs(file)
     chosen = [program for program in programs if use is Half.ALL or program.use == use.value]
-    outcome = compare(folder, chosen, timeout_s)
+    outcome = compare(elves or folder, chosen, timeout_s)
     if form is Format.JSON:
         text = json.dumps(_document(outcome), indent=2) + "\n"
     else:
