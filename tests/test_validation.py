@@ -12,7 +12,7 @@ from harness.build import Image
 from harness.cli import app
 from harness.cost import BoardMemory
 from harness.engine import AnyElf, Region, UnicornEngine
-from harness.errors import InputError
+from harness.errors import FaultError, InputError
 from harness.pipeline.profile import RegionName, profile
 from harness.platform import bare_platform, load_platform
 from harness.validation import as_markdown, as_text, compare, read_programs
@@ -90,6 +90,12 @@ def test_any_chip_with_the_core_runs_an_elf_that_waits_for_no_peripheral():
     seen = profile(build("nrf52840", "region.c"), bare_platform("cortex-m4f"), RegionName("countdown"))
     assert seen.instructions == ALL_COUNTDOWNS
     assert seen.low <= seen.cycles <= seen.high
+
+
+def test_an_instruction_that_the_core_does_not_have_is_a_fault_and_no_end():
+    elf = build("nrf52840", "region.c")
+    with pytest.raises(FaultError, match="instruction that cortex-m0plus does not have"):
+        profile(elf, bare_platform("cortex-m0plus"), RegionName("countdown"))
 
 
 @pytest.mark.parametrize(

@@ -378,7 +378,7 @@ class _Run:
             raise type(raised)(f"{raised}{self._where(self._block_address())}") from raised
         if raised is not None:
             raise raised
-        if self._any is not None and self._ended():
+        if self._any is not None and self._ended(error):
             return
         if self._counter.stop != Stop.NONE or error != UC_ERR_OK:
             self._fail(error)
@@ -399,10 +399,10 @@ class _Run:
         self._counter.stop = Stop.NONE
         return int(pc) + 2
 
-    def _ended(self) -> bool:
+    def _ended(self, error: int) -> bool:
         """Say whether an ELF that is not ours came to one of the ends that `AnyElf` names."""
         stop = self._counter.stop
-        return stop in (Stop.NONE, Stop.REGION) or self._at_breakpoint()
+        return (stop == Stop.NONE and error == UC_ERR_OK) or stop == Stop.REGION or self._at_breakpoint()
 
     def _watch_clock(self, done: threading.Event) -> None:
         if done.wait(self._job.timeout_s):
