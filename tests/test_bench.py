@@ -69,7 +69,7 @@ def test_counts_are_the_same_in_a_second_run():
 
 
 def test_a_tenth_of_the_structures_makes_the_backward_pass_many_times_cheaper():
-    speed = measure_ratio("nrf52840")
+    speed = measure_ratio("mbednet", 5, "nrf52840")
     assert speed.at_full.instructions > 5 * speed.at_tenth.instructions
 
 

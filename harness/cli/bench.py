@@ -30,7 +30,7 @@ def kernels(
 
     Instructions are exact and the same on every machine; cycles are estimated by the model that is named below.
     """
-    from harness.pipeline.bench import cycle_model, kernel_cases, measure_kernel, measure_ratio
+    from harness.pipeline.bench import RATIO_NETWORKS, cycle_model, kernel_cases, measure_kernel, measure_ratio
     from harness.platform import load_platform, platform_names
 
     chosen = [load_platform(name).name for name in platforms or platform_names()]
@@ -45,11 +45,12 @@ def kernels(
             speeds.append(measure_kernel(case, platform))
             if not as_json:
                 typer.echo(_row(speeds[-1]))
-        ratio = measure_ratio(platform)
+        ratios = [measure_ratio(network, layers, platform) for network, layers in RATIO_NETWORKS]
         if as_json:
-            document.append(_document(platform, model, error, speeds, ratio))
+            document.append(_document(platform, model, error, speeds, ratios))
         else:
-            typer.echo(_ratio_line(ratio))
+            for ratio in ratios:
+                typer.echo(_ratio_line(ratio))
             typer.echo("step/16, step/100: a training step with its share of the update of a minibatch of so many")
             if any(speed.enlarged for speed in speeds):
                 typer.echo("* does not fit the RAM of this board: measured with more of it")
@@ -93,7 +94,9 @@ def _ratio_line(speed: RatioSpeed) -> str:
     )
 
 
-def _document(platform: str, model: str, error: str, speeds: list[KernelSpeed], ratio: RatioSpeed) -> dict[str, Any]:
+def _document(
+    platform: str, model: str, error: str, speeds: list[KernelSpeed], ratios: list[RatioSpeed]
+) -> dict[str, Any]:
     def passes(speed: KernelSpeed) -> dict[str, Cost]:
         names = ("forward", "error", "gradient", "select", "update")
         return {name: getattr(speed, name) for name in names} | _steps(speed)
@@ -112,5 +115,5 @@ def _document(platform: str, model: str, error: str, speeds: list[KernelSpeed], 
             }
             for speed in speeds
         ],
-        "update_ratio": asdict(ratio),
+        "update_ratio": [asdict(ratio) for ratio in ratios],
     }

@@ -38,8 +38,8 @@ from harness.platform import Platform, load_platform
 BATCH_SIZES = (16, 100)
 """Steps that share one update when the cost of a step is told; 100 is the minibatch of the follow-up paper."""
 
-RATIO_NETWORK = "mbednet"
-RATIO_LAYERS = 5
+RATIO_NETWORKS = (("mbednet", 5), ("mcunet-tail", 7))
+"""The networks for transfer learning, with how many of their last layers are trained."""
 
 _SEED = 1
 _CALIBRATION_STEPS = 4
@@ -244,14 +244,15 @@ def measure_kernel(case: KernelCase, platform: str) -> KernelSpeed:
     )
 
 
-def measure_ratio(platform: str) -> RatioSpeed:
-    """Return what the last layers of a network for transfer learning cost at update ratios 1.0 and 0.1."""
-    network = load_network(RATIO_NETWORK)
+def measure_ratio(network: str, trained_layers: int, platform: str) -> RatioSpeed:
+    """Return what selection and backward pass of the last layers of a network cost at update ratios 1.0 and 0.1."""
     costs = [
-        _Minibatch(network, "uint8", RATIO_LAYERS, platform, policy="static", ratio=ratio).cost("select", "backward")
+        _Minibatch(load_network(network), "uint8", trained_layers, platform, policy="static", ratio=ratio).cost(
+            "select", "backward"
+        )
         for ratio in (1.0, 0.1)
     ]
-    return RatioSpeed(network.name, platform, RATIO_LAYERS, *costs)
+    return RatioSpeed(network, platform, trained_layers, *costs)
 
 
 def cycle_model(platform: str) -> tuple[str, str]:
