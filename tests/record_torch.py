@@ -38,6 +38,7 @@ from harness.model import (
     Pointwise,
     network_of_layers,
 )
+from harness.model.network import INPUT
 
 DATA = Path(__file__).parent / "data"
 SAMPLES = 6
@@ -70,7 +71,7 @@ def compute(network: Network, weights: NetworkWeights, samples: np.ndarray, labe
     ]
     activations = {"relu": functional.relu, "relu6": functional.relu6, "hard_swish": functional.hardswish}
     x = torch.tensor(samples, dtype=torch.float64).reshape(len(samples), *network.input_shape)
-    outputs: dict[str, Any] = {}
+    outputs: dict[str, Any] = {INPUT: x}
     for layer, own, drawn in zip(network.layers, parameters, weights, strict=True):
         image = x.permute(0, 3, 1, 2) if x.ndim == 4 else x
         match layer:

@@ -142,7 +142,7 @@ def test_labels_stay_the_same_when_a_value_is_added(tmp_path: Path) -> None:
         ),
         pytest.param(
             "  training: [{}]\n",
-            "1:3: matrix.training: a section; expected one of its keys: training.epochs,",
+            "1:3: matrix.training: a section; expected one of its keys: training.method,",
             id="section",
         ),
         pytest.param("  name: [a, b]\n", "1:3: matrix.name: this key cannot be varied", id="name"),
