@@ -24,7 +24,7 @@ descents = st.builds(
         F(rate), optimizer, F(momentum), F(smoothing), F(slack), stochastic
     ),
     st.sampled_from(OPTIMIZERS),
-    st.sampled_from([0.0, 1e-4, 0.01, 0.3, 3.0]),
+    st.sampled_from([0.0, 1e-4, 0.01, 0.3, 3.0, 100.0]),
     st.sampled_from([0.0, 0.5, 0.9]),
     st.sampled_from([0.1, 0.7, 1.0]),
     st.sampled_from([0.0, 0.1, 0.5, 0.99]),
