@@ -98,7 +98,7 @@ class Pipeline:
     def operation(self, instruction: Instruction, fetch_cycles: int = 0, unaligned_cycles: int = 0) -> Operation:
         """Return `instruction` as this pipeline sees it.
 
-        All chances but the best add `fetch_cycles`, the worst `unaligned_cycles` too. Raises EngineError when the core
+        Unlucky and worst chances add `fetch_cycles`, the worst `unaligned_cycles` too. Raises EngineError when the core
         has no timing for it.
         """
         operands = operands_of(instruction)
@@ -112,7 +112,7 @@ class Pipeline:
         words = instruction.loaded_words + instruction.stored_words
         low, high = timing.range or (timing.cycles, timing.cycles)
         chances = (low, math.floor(timing.cycles), math.ceil(timing.cycles), high)
-        late = (0, fetch_cycles, fetch_cycles, fetch_cycles + unaligned_cycles)
+        late = (0, 0, fetch_cycles, fetch_cycles + unaligned_cycles)
         cycles = tuple(
             math.ceil(cycles + timing.per_word * words) + more for cycles, more in zip(chances, late, strict=True)
         )
