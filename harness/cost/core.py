@@ -34,10 +34,14 @@ class Match(_Strict):
 
 
 class Hidden(_Strict):
-    """Cycles at the end of an instruction that overlap with the next one, if that has one of the timings `before`."""
+    """Cycles at the end of an instruction that overlap with the next one, if that has one of the timings `before`.
+
+    With one of the timings `perhaps_before` they do so every other time.
+    """
 
     cycles: int = Field(gt=0)
     before: tuple[str, ...]
+    perhaps_before: tuple[str, ...] = ()
 
 
 class Timing(_Strict):
@@ -143,9 +147,10 @@ class CoreModel(_Strict):
     def _names_are_known(self) -> CoreModel:
         names = {timing.name for timing in self.timings}
         for timing in self.timings:
-            missing = set(timing.hidden.before) - names if timing.hidden else set()
+            hidden = timing.hidden
+            missing = {*hidden.before, *hidden.perhaps_before} - names if hidden else set()
             if missing:
-                raise ValueError(f"timings.{timing.name}.hidden.before: there is no timing '{min(missing)}'")
+                raise ValueError(f"timings.{timing.name}.hidden: there is no timing '{min(missing)}'")
         parts = (self.reading, self.refill, self.prediction, self.unaligned, self.wide_run, *self.timings)
         for part in parts:
             for key in part.source if part else ():

@@ -89,7 +89,11 @@ class Pipeline:
     def differs(self, operations: Sequence[Operation]) -> bool:
         """Say whether the cycles of `operations` depend on the `Chance` they are simulated with."""
         loads = sum(operation.loads for operation in operations)
-        return loads > 1 or any(min(operation.cycles) != max(operation.cycles) for operation in operations)
+        return loads > 1 or any(
+            min(operation.cycles) != max(operation.cycles)
+            or (operation.timing.hidden is not None and operation.timing.hidden.perhaps_before)
+            for operation in operations
+        )
 
     @cached_property
     def _timings(self) -> dict[str, Timing]:
@@ -150,8 +154,7 @@ class Pipeline:
                     costs[number] = longer
                 group.append(operation)
             else:
-                overlap = last.hidden.cycles if last and last.hidden and timing.name in last.hidden.before else 0
-                start = max(free - overlap, ready)
+                start = max(free - _overlap(last, timing, chance), ready)
                 costs[number] = start + cycles - free
                 group, carried, began, free = [operation], 0, start, start + cycles
             if timing.alone or len(group) == self.core.issue_width:
@@ -261,3 +264,12 @@ def _banks_collide(older: Operation, younger: Operation, chance: Chance) -> bool
     if first.base == second.base and first.offset is not None and second.offset is not None:
         return first.offset // 4 % 2 == second.offset // 4 % 2
     return chance >= Chance.UNLUCKY
+
+
+def _overlap(last: Timing | None, timing: Timing, chance: Chance) -> int:
+    """Return how many cycles of the `last` instruction the next one hides."""
+    if last is None or last.hidden is None:
+        return 0
+    hidden = last.hidden
+    is_hidden = timing.name in hidden.before or (timing.name in hidden.perhaps_before and chance <= Chance.LUCKY)
+    return hidden.cycles if is_hidden else 0

@@ -81,7 +81,7 @@ class Simulation:
         return Prices(each, taken, rarer)
 
     def _run(self, number: int, state: State, chance: Chance) -> Run:
-        key = (number, state, chance if self._differing[number] or len(state.group) else None)
+        key = (number, state, chance if self._differing[number] or state.group or state.last else None)
         if key not in self._known:
             self._known[key] = self._pipeline.run(self._parts[number], state, chance)
         return self._known[key]
