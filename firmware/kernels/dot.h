@@ -17,7 +17,38 @@ struct row_sums {
 
 #ifdef __ARM_FEATURE_DSP
 
-/* The products of a group of two rows and two columns. */
+#ifdef HARNESS_DUAL_ISSUE
+
+/* The products of a group of two rows and two columns: loads and extensions beside the multiplications, which are one a
+ * cycle. `next_*` are loads of the next group. */
+#define DOT_LOADS                          \
+    "ldr %[word0], [%[row0]], #4\n\t"      \
+    "ldr %[lanes0], [%[columns]], #16\n\t" \
+    "ldr %[word1], [%[row1]], #4\n\t"
+
+#define DOT_PRODUCTS(next_lanes0, next_word0, next_word1)                                         \
+    "uxtb16 %[even], %[word0]\n\t"                                                                \
+    "ldr %[lanes1], [%[columns], #-8]\n\t"                                                        \
+    "uxtb16 %[odd], %[word1]\n\t"                                                                 \
+    "smlad %[s00], %[even], %[lanes0], %[s00]\n\t"                                                \
+    "uxtb16 %[word0], %[word0], ror #8\n\t"                                                       \
+    "smlad %[s10], %[odd], %[lanes0], %[s10]\n\t"                                                 \
+    "uxtb16 %[word1], %[word1], ror #8\n\t"                                                       \
+    "smlad %[s01], %[even], %[lanes1], %[s01]\n\t"                                                \
+    "ldr %[even], [%[columns], #-12]\n\t"                                                         \
+    "smlad %[s11], %[odd], %[lanes1], %[s11]\n\t"                                                 \
+    "ldr %[odd], [%[columns], #-4]\n\t" next_lanes0 "smlad %[s00], %[word0], %[even], %[s00]\n\t" \
+    "smlad %[s10], %[word1], %[even], %[s10]\n\t"                                                 \
+    "smlad %[s01], %[word0], %[odd], %[s01]\n\t" next_word0 "smlad %[s11], %[word1], %[odd], %[s11]\n\t" next_word1
+
+#define DOT_GROUP DOT_LOADS DOT_PRODUCTS("", "", "")
+#define DOT_TWO_GROUPS                                                                                \
+    DOT_LOADS DOT_PRODUCTS("ldr %[lanes0], [%[columns]], #16\n\t", "ldr %[word0], [%[row0]], #4\n\t", \
+                           "ldr %[word1], [%[row1]], #4\n\t") DOT_PRODUCTS("", "", "")
+
+#else
+
+/* The products of a group of two rows and two columns: loads side by side, where each but the last takes one cycle. */
 #define DOT_GROUP                                   \
     "ldr %[word0], [%[row0]], #4\n\t"               \
     "ldr %[word1], [%[row1]], #4\n\t"               \
@@ -38,6 +69,10 @@ struct row_sums {
     "smlad %[s10], %[word1], %[lanes0], %[s10]\n\t" \
     "smlad %[s11], %[word1], %[lanes1], %[s11]\n\t"
 
+#define DOT_TWO_GROUPS DOT_GROUP DOT_GROUP
+
+#endif
+
 /* Add the products of two rows to sums `row` and `row` + 1. In C, the compiler would spill half of the operands. */
 static inline __attribute__((always_inline)) void add_dot_lanes(struct row_sums *sums, uint32_t row,
                                                                 const uint8_t *row0, const uint8_t *row1,
@@ -48,18 +83,19 @@ static inline __attribute__((always_inline)) void add_dot_lanes(struct row_sums 
     uint32_t s00 = sums0[0], s01 = sums1[0], s10 = sums0[1], s11 = sums1[1];
     uint32_t groups = count / LANE_GROUP;
     if (groups > 0) {
-        uint32_t word0, word1, even, lanes0, lanes1;
-        __asm__("lsrs %[groups], #1\n\t"
-                "bcc 2f\n\t" DOT_GROUP "cmp %[groups], #0\n\t"
-                "beq 3f\n"
-                "2:\n\t" DOT_GROUP DOT_GROUP "subs %[groups], #1\n\t"
-                "bne 2b\n"
-                "3:"
-                : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0),
-                  [row1] "+r"(row1), [columns] "+r"(columns), [groups] "+r"(groups), [word0] "=&r"(word0),
-                  [word1] "=&r"(word1), [even] "=&r"(even), [lanes0] "=&r"(lanes0), [lanes1] "=&r"(lanes1)
-                :
-                : "cc", "memory");
+        uint32_t word0, word1, even, odd, lanes0, lanes1;
+        __asm__(
+            "lsrs %[groups], #1\n\t"
+            "bcc 2f\n\t" DOT_GROUP "cmp %[groups], #0\n\t"
+            "beq 3f\n"
+            "2:\n\t" DOT_TWO_GROUPS "subs %[groups], #1\n\t"
+            "bne 2b\n"
+            "3:"
+            : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0), [row1] "+r"(row1),
+              [columns] "+r"(columns), [groups] "+r"(groups), [word0] "=&r"(word0), [word1] "=&r"(word1),
+              [even] "=&r"(even), [odd] "=&r"(odd), [lanes0] "=&r"(lanes0), [lanes1] "=&r"(lanes1)
+            :
+            : "cc", "memory");
     }
     for (uint32_t i = 0; i < count % LANE_GROUP; i++) {
         s00 += (uint32_t)(row0[i] * columns[i]);
@@ -116,6 +152,27 @@ static inline void add_dot_four_rows(uint32_t sums[4], const uint8_t *row0, uint
     sums[3] = s3;
 }
 
+#ifdef HARNESS_DUAL_ISSUE
+
+/* The products of a pair of two rows and two columns, a load beside each multiplication: c1 of this pair, and, into
+ * `next` and the registers that are free by then, what the next one begins with. */
+#define DOT_PAIR_LOADS "ldr %[r0], [%[row0]], #4\n\tldr %[c0], [%[column0]], #4\n\tldr %[r1], [%[row1]], #4\n\t"
+#define DOT_PAIR_PRODUCTS(c, next_c, next_r0, next_r1)                                                  \
+    "smlad %[s00], %[r0], %[" c "], %[s00]\n\tldr %[c1], [%[column1]], #4\n\tsmlad %[s10], %[r1], %[" c \
+    "], %[s10]\n\t" next_c "smlad %[s01], %[r0], %[c1], %[s01]\n\t" next_r0                             \
+    "smlad %[s11], %[r1], %[c1], %[s11]\n\t" next_r1
+#define DOT_PAIR_THEN(c, next)                                                                    \
+    DOT_PAIR_PRODUCTS(c, "ldr %[" next "], [%[column0]], #4\n\t", "ldr %[r0], [%[row0]], #4\n\t", \
+                      "ldr %[r1], [%[row1]], #4\n\t")
+#define DOT_LAST_PAIR(c) DOT_PAIR_PRODUCTS(c, "", "", "")
+
+#define DOT_PAIR DOT_PAIR_LOADS DOT_LAST_PAIR("c0")
+#define DOT_TWO_PAIRS DOT_PAIR_LOADS DOT_PAIR_THEN("c0", "c2") DOT_LAST_PAIR("c2")
+#define DOT_FOUR_PAIRS \
+    DOT_PAIR_LOADS DOT_PAIR_THEN("c0", "c2") DOT_PAIR_THEN("c2", "c0") DOT_PAIR_THEN("c0", "c2") DOT_LAST_PAIR("c2")
+
+#else
+
 #define DOT_PAIR                             \
     "ldr %[r0], [%[row0]], #4\n\t"           \
     "ldr %[r1], [%[row1]], #4\n\t"           \
@@ -126,27 +183,32 @@ static inline void add_dot_four_rows(uint32_t sums[4], const uint8_t *row0, uint
     "smlad %[s10], %[r1], %[c0], %[s10]\n\t" \
     "smlad %[s11], %[r1], %[c1], %[s11]\n\t"
 
+#define DOT_TWO_PAIRS DOT_PAIR DOT_PAIR
+#define DOT_FOUR_PAIRS DOT_TWO_PAIRS DOT_TWO_PAIRS
+
+#endif
+
 /* `count` is even. */
 static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int16_t *row1, const int16_t *column0,
                                   const int16_t *column1, uint32_t count)
 {
     uint32_t s00 = sums[0][0], s01 = sums[0][1], s10 = sums[1][0], s11 = sums[1][1];
     uint32_t pairs = count / 2;
-    uint32_t r0, r1, c0, c1;
+    uint32_t r0, r1, c0, c1, c2;
     __asm__("tst %[pairs], #1\n\t"
             "beq 1f\n\t" DOT_PAIR "\n"
             "1:\n\t"
             "tst %[pairs], #2\n\t"
-            "beq 2f\n\t" DOT_PAIR DOT_PAIR "\n"
+            "beq 2f\n\t" DOT_TWO_PAIRS "\n"
             "2:\n\t"
             "lsrs %[pairs], #2\n\t"
             "beq 4f\n"
-            "3:\n\t" DOT_PAIR DOT_PAIR DOT_PAIR DOT_PAIR "subs %[pairs], #1\n\t"
+            "3:\n\t" DOT_FOUR_PAIRS "subs %[pairs], #1\n\t"
             "bne 3b\n"
             "4:"
             : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0), [row1] "+r"(row1),
               [column0] "+r"(column0), [column1] "+r"(column1), [pairs] "+r"(pairs), [r0] "=&r"(r0), [r1] "=&r"(r1),
-              [c0] "=&r"(c0), [c1] "=&r"(c1)
+              [c0] "=&r"(c0), [c1] "=&r"(c1), [c2] "=&r"(c2)
             :
             : "cc", "memory");
     sums[0][0] = s00;
