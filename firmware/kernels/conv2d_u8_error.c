@@ -1,6 +1,7 @@
 #include "kernels/conv2d.h"
 #include "kernels/dot.h"
 #include "kernels/patch.h"
+#include "kernels/pointwise_u8_error.h"
 #include "kernels/requantizer.h"
 
 /* The error of an input channel is a dot product over taps and selected filters. Taps run backwards, so that the
@@ -252,9 +253,9 @@ static void propagate_to_all(struct requantizer *requantizer, const struct trans
     }
 }
 
-void conv2d_u8_error(const void *conv2d, struct step *step)
+/* The error of the inputs that pass `mask`; at least one filter is selected. */
+static void propagate_errors(const struct conv2d *conv, struct requantizer *requantizer, struct mask mask)
 {
-    const struct conv2d *conv = conv2d;
     const struct conv2d_shape *shape = &conv->shape;
     const struct structures *structures = conv->structures;
     const uint32_t channels = shape->input_channels;
@@ -263,13 +264,6 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
     const uint32_t groups = (elements + LANE_GROUP - 1) / LANE_GROUP;
     const uint32_t pitch = groups * LANE_GROUP;
     const int32_t weight_zero = conv->weights.quant->zero_point;
-    if (elements == 0) {
-        memset(conv->input_error.data, conv->input_error.quant->zero_point, conv->input_error.elements);
-        return;
-    }
-    const float unit = conv->weights.quant->scale * structures->output_error.quant->scale;
-    struct requantizer requantizer = requantizer_of(unit, conv->input_error.quant, ACTIVATION_NONE);
-    const struct mask mask = mask_of(conv->input_activation, conv->input.quant, requantizer.zero_point);
     const bool to_all = mask.all_pass || groups <= MOST_GROUPS_FOR_ALL;
     void (*const propagate)(struct requantizer *, const struct transposed *, const lane *, const uint32_t[2],
                             const struct pixels *) = to_all ? propagate_to_all : propagate_to_live;
@@ -304,8 +298,26 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
                     y++;
                 }
             }
-            propagate(&requantizer, &transposed, columns, correction, &pixels);
+            propagate(requantizer, &transposed, columns, correction, &pixels);
         }
+    }
+}
+
+void conv2d_u8_error(const void *conv2d, struct step *step)
+{
+    const struct conv2d *conv = conv2d;
+    const struct structures *structures = conv->structures;
+    if (structures->selection->count == 0) {
+        memset(conv->input_error.data, conv->input_error.quant->zero_point, conv->input_error.elements);
+        return;
+    }
+    const float unit = conv->weights.quant->scale * structures->output_error.quant->scale;
+    struct requantizer requantizer = requantizer_of(unit, conv->input_error.quant, ACTIVATION_NONE);
+    const struct mask mask = mask_of(conv->input_activation, conv->input.quant, requantizer.zero_point);
+    if (pointwise_has_few_filters(conv)) {
+        pointwise_u8_error(conv, &requantizer, &mask);
+    } else {
+        propagate_errors(conv, &requantizer, mask);
     }
     if (step->training && conv->input_error.quant->tracked) {
         quant_see(conv->input_error.quant, requantizer.lowest, requantizer.highest, unit);

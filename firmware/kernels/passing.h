@@ -17,12 +17,16 @@ static inline struct mask mask_of(enum activation activation, const struct quant
 }
 
 #ifdef __ARM_FEATURE_DSP
-/* The same for four bytes at a time, unless all pass. */
+/* `count` bytes from `first` on, each four times. */
+struct byte_range {
+    uint32_t first;
+    uint32_t count;
+};
+
+/* The same as a mask for four bytes at a time, unless all pass. */
 struct word_mask {
-    uint32_t above;
-    uint32_t below;
+    struct byte_range passing;
     uint32_t zeros;
-    bool has_below;
 };
 
 static inline uint32_t four_times(int32_t byte)
@@ -30,14 +34,32 @@ static inline uint32_t four_times(int32_t byte)
     return (uint32_t)byte * 0x01010101u;
 }
 
+/* The bytes strictly between two, which are not -1 and 256. */
+static inline struct byte_range bytes_between(int32_t above, int32_t below)
+{
+    const int32_t count = below - above - 1;
+    return (struct byte_range){four_times((uint8_t)(above + 1)), count > 0 ? four_times(count) : 0};
+}
+
 static inline struct word_mask word_mask_of(const struct mask *mask)
 {
     return (struct word_mask){
-        .above = four_times(mask->passing.above),
-        .below = four_times(mask->passing.below),
+        .passing = bytes_between(mask->passing.above, mask->passing.below),
         .zeros = four_times(mask->zero),
-        .has_below = mask->passing.below <= 255,
     };
+}
+
+/* The bytes of `word` where those of `value` lie in the range, else those of `beyond`. */
+static inline uint32_t select_in_range(uint32_t value, struct byte_range range, uint32_t word, uint32_t beyond)
+{
+    uint32_t selected;
+    __asm__("usub8 %[selected], %[value], %[first]\n\t"
+            "usub8 %[selected], %[selected], %[count]\n\t"
+            "sel %[selected], %[beyond], %[word]"
+            : [selected] "=&r"(selected)
+            : [value] "r"(value), [first] "r"(range.first), [count] "r"(range.count), [beyond] "r"(beyond),
+              [word] "r"(word));
+    return selected;
 }
 
 /* The bytes of `floor` where those of `value` are not above `limit`, else those of `word`. */
@@ -54,8 +76,7 @@ static inline uint32_t select_not_above(uint32_t value, uint32_t limit, uint32_t
 /* Of four errors those whose values pass. */
 static inline uint32_t passing_word(uint32_t errors, uint32_t values, struct word_mask mask)
 {
-    errors = select_not_above(values, mask.above, mask.zeros, errors);
-    return mask.has_below ? select_not_above(mask.below, values, mask.zeros, errors) : errors;
+    return select_in_range(values, mask.passing, errors, mask.zeros);
 }
 #endif
 

@@ -3,23 +3,6 @@
 /* Up to this shift, 255 and any rescaled accumulator add up without overflow. */
 #define LARGEST_SHIFT 22
 
-struct requantizer requantizer_of(float unit, const struct quant *quant, enum activation activation)
-{
-    const struct factor factor = factor_of(unit / quant->scale);
-    struct short_factor short_factor = short_factor_of(factor);
-    if (short_factor.shift > LARGEST_SHIFT) {
-        short_factor.mantissa = 0;
-    } else {
-        short_factor.half += quant->zero_point << short_factor.shift;
-    }
-    return (struct requantizer){
-        .short_factor = short_factor,
-        .factor = factor,
-        .zero_point = quant->zero_point,
-        .bounds = bounds_u8(activation, quant),
-    };
-}
-
 /* The extremes, so that one comparison tells whether a sum lies outside. Fields of the requantizer are copied into
  * locals while outputs are stored: a byte that is stored could be one of theirs. */
 struct extremes {
@@ -103,72 +86,169 @@ static inline uint32_t saturated(int32_t value)
     }                                                 \
     value = rescale_shortly((int32_t)(sum), factor)
 
+#ifdef __ARM_FEATURE_DSP
+#define OUTPUTS_AT_ONCE 4
+
+static inline uint32_t output_of(const struct requantizer *requantizer, int32_t sum)
+{
+    return saturated(rescale_shortly(sum, requantizer->short_factor));
+}
+
+/* Outputs rise with their sums: one strictly between those of the extremes has a sum between them. What is activated
+ * does not show how low it was, nor is that asked for. */
+static struct byte_range outputs_inside(const struct requantizer *requantizer)
+{
+    const int32_t lowest = requantizer->activated ? -1 : (int32_t)output_of(requantizer, requantizer->lowest);
+    return bytes_between(lowest, (int32_t)output_of(requantizer, requantizer->highest));
+}
+
+static inline bool lie_inside(struct byte_range inside, uint32_t outputs)
+{
+    return __builtin_expect(select_in_range(outputs, inside, 0, ~0u) == 0, 1);
+}
+
+static inline uint32_t output_word(const uint32_t sums[OUTPUTS_AT_ONCE], struct short_factor factor)
+{
+    const uint32_t output0 = saturated(rescale_shortly((int32_t)sums[0], factor));
+    const uint32_t output1 = saturated(rescale_shortly((int32_t)sums[1], factor));
+    const uint32_t output2 = saturated(rescale_shortly((int32_t)sums[2], factor));
+    const uint32_t output3 = saturated(rescale_shortly((int32_t)sums[3], factor));
+    return pack_low(output0, output2) | pack_low(output1, output3) << 8;
+}
+
+/* Note the extremes of sums; of those whose values do not pass nothing is seen. */
+__attribute__((noinline)) static struct byte_range see_sums(struct requantizer *requantizer,
+                                                            const uint32_t sums[OUTPUTS_AT_ONCE], const uint8_t *values,
+                                                            const struct mask *mask)
+{
+    struct extremes extremes = extremes_of(requantizer);
+    bool wider = false;
+    for (uint32_t i = 0; i < OUTPUTS_AT_ONCE; i++) {
+        if (lies_outside(extremes, (int32_t)sums[i]) && (values == NULL || passes_u8(values[i], mask->passing))) {
+            extremes = widened(extremes, (int32_t)sums[i]);
+            wider = true;
+        }
+    }
+    if (wider) {
+        keep_extremes(requantizer, extremes);
+        requantizer->inside = outputs_inside(requantizer);
+    }
+    return requantizer->inside;
+}
+
+/* Return how many were taken: all but the last few. */
+static uint32_t take_words(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
+{
+    const struct short_factor factor = requantizer->short_factor;
+    const uint32_t low = four_times(requantizer->bounds.low);
+    const uint32_t high = four_times(requantizer->bounds.high);
+    const bool activated = requantizer->activated;
+    const uint32_t taken = rows / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE;
+    struct byte_range inside = requantizer->inside;
+    for (const uint32_t *end = sums + taken; sums < end; sums += OUTPUTS_AT_ONCE, outputs += OUTPUTS_AT_ONCE) {
+        uint32_t word = output_word(sums, factor);
+        if (!lie_inside(inside, word)) {
+            inside = see_sums(requantizer, sums, NULL, NULL);
+        }
+        if (activated) {
+            word = select_not_above(word, low, low, word);
+            word = select_not_above(high, word, high, word);
+        }
+        store_word(outputs, word);
+    }
+    return taken;
+}
+
+static uint32_t take_passing_words(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows,
+                                   const uint8_t *values, const struct mask *mask, uint8_t *errors)
+{
+    const struct short_factor factor = requantizer->short_factor;
+    const struct word_mask word_mask = word_mask_of(mask);
+    const uint32_t taken = rows / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE;
+    struct byte_range inside = requantizer->inside;
+    for (const uint32_t *end = sums + taken; sums < end;
+         sums += OUTPUTS_AT_ONCE, values += OUTPUTS_AT_ONCE, errors += OUTPUTS_AT_ONCE) {
+        const uint32_t word = passing_word(output_word(sums, factor), load_word(values), word_mask);
+        if (!lie_inside(inside, word)) {
+            inside = see_sums(requantizer, sums, values, mask);
+        }
+        store_word(errors, word);
+    }
+    return taken;
+}
+#else
+static uint32_t take_words(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
+{
+    (void)requantizer, (void)sums, (void)rows, (void)outputs;
+    return 0;
+}
+
+static uint32_t take_passing_words(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows,
+                                   const uint8_t *values, const struct mask *mask, uint8_t *errors)
+{
+    (void)requantizer, (void)sums, (void)rows, (void)values, (void)mask, (void)errors;
+    return 0;
+}
+#endif
+struct requantizer requantizer_of(float unit, const struct quant *quant, enum activation activation)
+{
+    const struct factor factor = factor_of(unit / quant->scale);
+    struct short_factor short_factor = short_factor_of(factor);
+    if (short_factor.shift > LARGEST_SHIFT) {
+        short_factor.mantissa = 0;
+    } else {
+        short_factor.half += quant->zero_point << short_factor.shift;
+    }
+    struct requantizer requantizer = {
+        .short_factor = short_factor,
+        .factor = factor,
+        .zero_point = quant->zero_point,
+        .bounds = bounds_u8(activation, quant),
+        .activated = activation != ACTIVATION_NONE,
+    };
+#ifdef __ARM_FEATURE_DSP
+    requantizer.inside = outputs_inside(&requantizer);
+#endif
+    return requantizer;
+}
+
 void requantizer_take_rows(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
 {
     const struct short_factor factor = requantizer->short_factor;
-    const struct bounds bounds = requantizer->bounds;
-    struct extremes extremes = extremes_of(requantizer);
-    int32_t value;
     if (factor.mantissa == 0) {
         take_rows_exactly(requantizer, sums, rows, outputs);
         return;
     }
-#ifdef __ARM_FEATURE_DSP
-    const uint32_t low = four_times(bounds.low);
-    const uint32_t high = four_times(bounds.high);
-    for (; rows >= 4; rows -= 4, sums += 4, outputs += 4) {
-        TAKE(sums[0]);
-        uint32_t word = saturated(value);
-        TAKE(sums[1]);
-        word |= saturated(value) << 8;
-        TAKE(sums[2]);
-        word |= saturated(value) << 16;
-        TAKE(sums[3]);
-        word |= saturated(value) << 24;
-        word = select_not_above(word, low, low, word);
-        store_word(outputs, select_not_above(high, word, high, word));
+    const uint32_t taken = take_words(requantizer, sums, rows, outputs);
+    if (taken == rows) {
+        return;
     }
-#endif
-    for (uint32_t row = 0; row < rows; row++) {
+    const struct bounds bounds = requantizer->bounds;
+    struct extremes extremes = extremes_of(requantizer);
+    int32_t value;
+    for (uint32_t row = taken; row < rows; row++) {
         TAKE(sums[row]);
         outputs[row] = clamped(value, bounds);
     }
     keep_extremes(requantizer, extremes);
 }
 
-/* Like TAKE, for the error of a value. */
-#define TAKE_PASSING(row)                                                                \
-    if (lies_outside(extremes, (int32_t)sums[row]) && passes_u8(values[row], passing)) { \
-        extremes = widened(extremes, (int32_t)sums[row]);                                \
-    }                                                                                    \
-    value = rescale_shortly((int32_t)sums[row], factor)
-
 void requantizer_take_passing(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows,
                               const uint8_t *values, const struct mask *mask, uint8_t *errors)
 {
     const struct short_factor factor = requantizer->short_factor;
-    const struct open_interval passing = mask->passing;
-    struct extremes extremes = extremes_of(requantizer);
-    int32_t value;
     if (factor.mantissa == 0) {
         take_passing_exactly(requantizer, sums, rows, values, mask, errors);
         return;
     }
-#ifdef __ARM_FEATURE_DSP
-    const struct word_mask word_mask = word_mask_of(mask);
-    for (; rows >= 4; rows -= 4, sums += 4, values += 4, errors += 4) {
-        TAKE_PASSING(0);
-        uint32_t word = saturated(value);
-        TAKE_PASSING(1);
-        word |= saturated(value) << 8;
-        TAKE_PASSING(2);
-        word |= saturated(value) << 16;
-        TAKE_PASSING(3);
-        word |= saturated(value) << 24;
-        store_word(errors, passing_word(word, load_word(values), word_mask));
+    const uint32_t taken = take_passing_words(requantizer, sums, rows, values, mask, errors);
+    if (taken == rows) {
+        return;
     }
-#endif
-    for (uint32_t row = 0; row < rows; row++) {
+    const struct open_interval passing = mask->passing;
+    struct extremes extremes = extremes_of(requantizer);
+    int32_t value;
+    for (uint32_t row = taken; row < rows; row++) {
         if (passes_u8(values[row], passing)) {
             TAKE(sums[row]);
             errors[row] = (uint8_t)saturated(value);

@@ -10,7 +10,11 @@ struct requantizer {
     struct factor factor;
     int32_t zero_point;
     struct bounds bounds;
-    int32_t lowest;
+    bool activated;
+#ifdef __ARM_FEATURE_DSP
+    struct byte_range inside; /* outputs that come from no extreme */
+#endif
+    int32_t lowest; /* of an activated output it may be missed */
     int32_t highest;
 };
 

@@ -82,6 +82,63 @@ static uint32_t kth_largest(uint32_t *values, uint32_t count, uint32_t k)
     return values[wanted];
 }
 
+#define GROUP 4
+
+/* Write the largest magnitude of each group of structures, and return the number of groups. */
+static uint32_t group_maxima(uint32_t *maxima, const uint32_t *magnitudes, uint32_t count)
+{
+    uint32_t groups = 0;
+    for (; count >= GROUP; count -= GROUP, magnitudes += GROUP) {
+        const uint32_t first = magnitudes[0] > magnitudes[1] ? magnitudes[0] : magnitudes[1];
+        const uint32_t second = magnitudes[2] > magnitudes[3] ? magnitudes[2] : magnitudes[3];
+        maxima[groups++] = first > second ? first : second;
+    }
+    return groups;
+}
+
+/* A magnitude, not 0, that at least `count` structures reach if as many have an error: so many groups reach it. */
+static uint32_t reached_by_enough(const struct structures *structures, uint32_t count)
+{
+    uint32_t *maxima = structures->ranking + structures->count;
+    const uint32_t groups = group_maxima(maxima, structures->ranking, structures->count);
+    const uint32_t reached = count <= groups ? kth_largest(maxima, groups, count) : 0;
+    return reached > 0 ? reached : 1;
+}
+
+/* Select `count` where fewer than that have an error: those, and the first ones of the others. */
+static void select_with_zeros(const struct structures *structures, uint32_t count, uint32_t with_error)
+{
+    uint32_t zeros = count - with_error;
+    uint16_t *selected = structures->selected;
+    for (uint32_t i = 0; i < structures->count; i++) {
+        if (structures->ranking[i] != 0) {
+            *selected++ = (uint16_t)i;
+        } else if (zeros > 0) {
+            zeros--;
+            *selected++ = (uint16_t)i;
+        }
+    }
+}
+
+/* Keep of the selected, which are more, the `count` with the largest of `magnitudes`; reorders these. */
+static void keep_largest(const struct structures *structures, uint32_t count, uint32_t *magnitudes, uint32_t selected)
+{
+    const uint32_t threshold = kth_largest(magnitudes, selected, count);
+    uint32_t ties = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        ties += magnitudes[i] == threshold;
+    }
+    uint16_t *kept = structures->selected;
+    for (uint32_t i = 0; i < selected; i++) {
+        const uint16_t structure = structures->selected[i];
+        const uint32_t magnitude = structures->ranking[structure];
+        if (magnitude > threshold || (magnitude == threshold && ties > 0)) {
+            ties -= magnitude == threshold;
+            *kept++ = structure;
+        }
+    }
+}
+
 /* Choose the `count` structures with the largest magnitude; of equal ones those with the lower index. */
 static void select_largest(const struct structures *structures, uint32_t count)
 {
@@ -89,32 +146,20 @@ static void select_largest(const struct structures *structures, uint32_t count)
     if (count == 0) {
         return;
     }
-    const uint32_t *magnitudes = structures->ranking;
-    uint32_t *reordered = structures->ranking + structures->count;
-    uint32_t with_error = 0;
-    for (const uint32_t *magnitude = magnitudes; magnitude < magnitudes + structures->count; magnitude++) {
-        if (*magnitude != 0) {
-            reordered[with_error++] = *magnitude;
-        }
-    }
-    uint32_t threshold = 0;
-    uint32_t ties = count - with_error;
-    if (with_error >= count) {
-        threshold = kth_largest(reordered, with_error, count);
-        ties = 0;
-        for (uint32_t i = 0; i < count; i++) {
-            ties += reordered[i] == threshold;
-        }
-    }
-    uint16_t *selected = structures->selected;
+    const uint32_t least = reached_by_enough(structures, count);
+    uint32_t *magnitudes = structures->ranking + structures->count;
+    uint32_t candidates = 0;
     for (uint32_t i = 0; i < structures->count; i++) {
-        if (magnitudes[i] < threshold) {
-            continue;
+        const uint32_t magnitude = structures->ranking[i];
+        if (magnitude >= least) {
+            structures->selected[candidates] = (uint16_t)i;
+            magnitudes[candidates++] = magnitude;
         }
-        if (magnitudes[i] > threshold || ties > 0) {
-            ties -= magnitudes[i] == threshold;
-            *selected++ = (uint16_t)i;
-        }
+    }
+    if (candidates < count) {
+        select_with_zeros(structures, count, candidates);
+    } else {
+        keep_largest(structures, count, magnitudes, candidates);
     }
 }
 
@@ -178,31 +223,34 @@ static void select_by_magnitude(const struct structures *structures, struct step
 /* As many distances of two uint8 as fit a sum of 16 bits. */
 #define MOST_ADDED 257
 
-/* Sums over the positions of |error - zero| of four structures, in pairs. */
-static void sum_magnitudes(uint32_t magnitudes[STRUCTURES_AT_ONCE], const uint8_t *error,
-                           const struct structures *structures)
+/* Write the sums over the positions of |error - zero| of four structures, and return their sum. */
+static uint32_t sum_magnitudes(uint32_t magnitudes[STRUCTURES_AT_ONCE], const uint8_t *error, uint32_t pitch,
+                               uint32_t positions, uint32_t zeros)
 {
-    const uint32_t zeros = (uint32_t)structures->output_error.quant->zero_point * 0x01010101u;
-    const uint32_t pitch = structures->count;
-    memset(magnitudes, 0, STRUCTURES_AT_ONCE * sizeof *magnitudes);
-    for (uint32_t left = structures->positions; left > 0;) {
-        const uint32_t added = left < MOST_ADDED ? left : MOST_ADDED;
+    uint32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+    while (positions > 0) {
+        const uint32_t added = positions < MOST_ADDED ? positions : MOST_ADDED;
         uint32_t even = 0;
         uint32_t odd = 0;
+        positions -= added;
 #pragma GCC unroll 4
-        for (uint32_t position = 0; position < added; position++, error += pitch) {
+        for (uint32_t left = added; left > 0; left--, error += pitch) {
             const uint32_t word = load_word(error);
             const uint32_t below = __usub8(zeros, word);
             const uint32_t distances = __sel(__usub8(word, zeros), below);
             even = add_even_bytes(even, distances);
             odd = add_odd_bytes(odd, distances);
         }
-        magnitudes[0] += even & 0xFFFFu;
-        magnitudes[1] += odd & 0xFFFFu;
-        magnitudes[2] += even >> 16;
-        magnitudes[3] += odd >> 16;
-        left -= added;
+        sum0 += even & 0xFFFFu;
+        sum1 += odd & 0xFFFFu;
+        sum2 += even >> 16;
+        sum3 += odd >> 16;
     }
+    magnitudes[0] = sum0;
+    magnitudes[1] = sum1;
+    magnitudes[2] = sum2;
+    magnitudes[3] = sum3;
+    return sum0 + sum1 + sum2 + sum3;
 }
 #endif
 
@@ -218,18 +266,25 @@ static uint32_t magnitude_of(const uint8_t *error, const struct structures *stru
     return sum;
 }
 
-static void rank_all_by_magnitude(const struct structures *structures)
+/* Rank all structures and return the sum of their magnitudes. */
+static uint32_t rank_all_by_magnitude(const struct structures *structures)
 {
     const uint8_t *error = structures->output_error.data;
+    const uint32_t count = structures->count;
+    uint32_t total = 0;
     uint32_t o = 0;
 #ifdef __ARM_FEATURE_DSP
-    for (; o + STRUCTURES_AT_ONCE <= structures->count; o += STRUCTURES_AT_ONCE) {
-        sum_magnitudes(structures->ranking + o, error + o, structures);
+    const uint32_t zeros = (uint32_t)structures->output_error.quant->zero_point * 0x01010101u;
+    const uint32_t positions = structures->positions;
+    for (; o + STRUCTURES_AT_ONCE <= count; o += STRUCTURES_AT_ONCE) {
+        total += sum_magnitudes(structures->ranking + o, error + o, count, positions, zeros);
     }
 #endif
-    for (; o < structures->count; o++) {
+    for (; o < count; o++) {
         structures->ranking[o] = magnitude_of(error + o, structures);
+        total += structures->ranking[o];
     }
+    return total;
 }
 
 /* Where only a few structures have an error, the magnitudes of the others are zero. */
@@ -238,18 +293,20 @@ static bool few_have_errors(const struct structures *structures)
     return structures->bearers != NULL && structures->bearers->selection->count < structures->count / 2;
 }
 
-static void rank_by_magnitude(const struct structures *structures)
+static uint32_t rank_by_magnitude(const struct structures *structures)
 {
     const uint8_t *error = structures->output_error.data;
     if (!few_have_errors(structures)) {
-        rank_all_by_magnitude(structures);
-        return;
+        return rank_all_by_magnitude(structures);
     }
+    uint32_t total = 0;
     memset(structures->ranking, 0, structures->count * sizeof *structures->ranking);
     for (uint32_t i = 0; i < structures->bearers->selection->count; i++) {
         const uint32_t o = structures->bearers->selected[i];
         structures->ranking[o] = magnitude_of(error + o, structures);
+        total += structures->ranking[o];
     }
+    return total;
 }
 
 void select_structures_u8(const void *params, struct step *step)
@@ -258,12 +315,7 @@ void select_structures_u8(const void *params, struct step *step)
     if (select_without_magnitudes(structures, step)) {
         return;
     }
-    const uint32_t *magnitudes = structures->ranking;
-    uint32_t total = 0;
-    rank_by_magnitude(structures);
-    for (uint32_t o = 0; o < structures->count; o++) {
-        total += magnitudes[o];
-    }
+    const uint32_t total = rank_by_magnitude(structures);
     const float mean = (float)total / (float)structures->output_error.elements * structures->output_error.quant->scale;
     select_by_magnitude(structures, step, mean);
 }
