@@ -81,22 +81,6 @@ static inline uint32_t passing_word(uint32_t errors, uint32_t values, struct wor
 #endif
 
 /* Errors may lie in place of the values. */
-static inline void copy_passing(uint8_t *to, const uint8_t *errors, const uint8_t *values, uint32_t count,
-                                const struct mask *mask)
-{
-    if (mask->all_pass) {
-        memmove(to, errors, count);
-        return;
-    }
-#ifdef __ARM_FEATURE_DSP
-    const struct word_mask word_mask = word_mask_of(mask);
-    for (; count >= 4; count -= 4, to += 4, errors += 4, values += 4) {
-        store_word(to, passing_word(load_word(errors), load_word(values), word_mask));
-    }
-#endif
-    for (uint32_t i = 0; i < count; i++) {
-        to[i] = passes_u8(values[i], mask->passing) ? errors[i] : mask->zero;
-    }
-}
+void copy_passing(uint8_t *to, const uint8_t *errors, const uint8_t *values, uint32_t count, const struct mask *mask);
 
 #endif

@@ -4,13 +4,10 @@
 
 #ifdef __ARM_FEATURE_DSP
 
-/* The lanes of two pixels for so many pairs of filters fit the registers. */
+/* The lanes of so many pairs of filters fit the registers beside what else is needed. */
 #define MOST_PAIRS 4
 
-/* Their sums stand in one array, those of the second pixel behind those of the first. */
-#define SHORT_ROWS_AT_ONCE 64
-
-/* The weights of two filters in the halves of a word, by channel: [channels][pairs]. A filter that has no other stands
+/* The weights of two filters in the halves of a word: [channels / 4][pairs][4]. A filter that has no other stands
  * twice; the other has no error. */
 struct pair_rows {
     uint32_t *words;
@@ -19,12 +16,11 @@ struct pair_rows {
     uint32_t channels;
 };
 
-/* Of pixels beside each other; the second may be none. */
-struct pixel_pair {
-    uint32_t lanes[2][MOST_PAIRS]; /* errors of the filters less the zero point, likewise in pairs */
-    uint32_t minus_correction[2];
-    uint32_t first;
-    uint32_t count;
+struct pixel {
+    uint32_t lanes[MOST_PAIRS]; /* errors of the filters less the zero point, likewise in pairs */
+    uint32_t minus_correction;
+    const uint8_t *input; /* may be the same as error: an input is read for the last time just before */
+    uint8_t *error;
 };
 
 static uint32_t pairs_of(const struct conv2d *conv)
@@ -32,11 +28,13 @@ static uint32_t pairs_of(const struct conv2d *conv)
     return (conv->structures->selection->count + 1) / 2;
 }
 
-bool pointwise_has_few_filters(const struct conv2d *conv)
+bool pointwise_has_few_filters(const struct conv2d *conv, const struct requantizer *requantizer)
 {
     const struct conv2d_shape *shape = &conv->shape;
     return shape->kernel_height == 1 && shape->kernel_width == 1 && shape->stride_y == 1 && shape->stride_x == 1 &&
-           shape->padding_y == 0 && shape->padding_x == 0 && pairs_of(conv) <= MOST_PAIRS;
+           shape->padding_y == 0 && shape->padding_x == 0 && shape->input_channels % OUTPUTS_AT_ONCE == 0 &&
+           conv->input_activation != ACTIVATION_NONE && pairs_of(conv) <= MOST_PAIRS &&
+           requantizer->short_factor.mantissa != 0;
 }
 
 /* Filters 2 * pair and the one behind it, or the same again. */
@@ -50,129 +48,129 @@ static const uint8_t *filter_of_pair(const struct conv2d *conv, uint32_t pair, u
 
 static void pair_weights(const struct pair_rows *rows, const struct conv2d *conv)
 {
-    const uint32_t pitch = rows->pairs;
-    for (uint32_t pair = 0; pair < pitch; pair++) {
+    for (uint32_t pair = 0; pair < rows->pairs; pair++) {
         const uint8_t *filter0 = filter_of_pair(conv, pair, 0) + rows->first_channel;
         const uint8_t *filter1 = filter_of_pair(conv, pair, 1) + rows->first_channel;
-        uint32_t *to = rows->words + pair;
-        uint32_t c = 0;
-        for (; c + 4 <= rows->channels; c += 4, to += 4 * pitch) {
+        uint32_t *to = rows->words + pair * OUTPUTS_AT_ONCE;
+        const uint32_t pitch = rows->pairs * OUTPUTS_AT_ONCE;
+        for (uint32_t c = 0; c < rows->channels; c += OUTPUTS_AT_ONCE, to += pitch) {
             const uint32_t word0 = load_word(filter0 + c);
             const uint32_t word1 = load_word(filter1 + c);
             const uint32_t low = pack_low(word0, word1);
             const uint32_t high = pack_high(word0, word1);
             to[0] = even_bytes(low);
-            to[pitch] = odd_bytes(low);
-            to[2 * pitch] = even_bytes(high);
-            to[3 * pitch] = odd_bytes(high);
-        }
-        for (; c < rows->channels; c++, to += pitch) {
-            *to = pack_low(filter0[c], filter1[c]);
+            to[1] = odd_bytes(low);
+            to[2] = even_bytes(high);
+            to[3] = odd_bytes(high);
         }
     }
 }
 
-static void fill_lanes(struct pixel_pair *pixels, const struct conv2d *conv)
+static void fill_lanes(struct pixel *pixel, const struct conv2d *conv, uint32_t position)
 {
     const struct structures *structures = conv->structures;
     const int32_t zero = structures->output_error.quant->zero_point;
     const uint32_t count = structures->selection->count;
-    const uint8_t *error = (const uint8_t *)structures->output_error.data + pixels->first * structures->count;
-    for (uint32_t pixel = 0; pixel < pixels->count; pixel++, error += structures->count) {
-        int32_t sum = 0;
-        for (uint32_t i = 0; i < count; i += 2) {
-            const int32_t error0 = error[structures->selected[i]] - zero;
-            const int32_t error1 = i + 1 < count ? error[structures->selected[i + 1]] - zero : 0;
-            sum += error0 + error1;
-            pixels->lanes[pixel][i / 2] = pack_low((uint32_t)error0, (uint32_t)error1);
-        }
-        pixels->minus_correction[pixel] = (uint32_t)(-sum * conv->weights.quant->zero_point);
+    const uint8_t *error = (const uint8_t *)structures->output_error.data + position * structures->count;
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < count; i += 2) {
+        const int32_t error0 = error[structures->selected[i]] - zero;
+        const int32_t error1 = i + 1 < count ? error[structures->selected[i + 1]] - zero : 0;
+        sum += error0 + error1;
+        pixel->lanes[i / 2] = pack_low((uint32_t)error0, (uint32_t)error1);
     }
+    pixel->minus_correction = (uint32_t)(-sum * conv->weights.quant->zero_point);
+}
+
+/* Note the extremes of the sums that `words` begin. */
+__attribute__((noinline)) static struct byte_range see_rows(struct requantizer *requantizer, const uint32_t *words,
+                                                            uint32_t pairs, const struct pixel *pixel,
+                                                            const uint8_t *values, const struct mask *mask)
+{
+    uint32_t sums[OUTPUTS_AT_ONCE];
+    for (uint32_t row = 0; row < OUTPUTS_AT_ONCE; row++) {
+        sums[row] = pixel->minus_correction;
+        for (uint32_t pair = 0; pair < pairs; pair++) {
+            sums[row] = add_pair_products(sums[row], words[pair * OUTPUTS_AT_ONCE + row], pixel->lanes[pair]);
+        }
+    }
+    return requantizer_see(requantizer, sums, values, mask);
+}
+
+/* Add to two sums; in C, the compiler would load the words one by one. */
+static inline void add_two_products(uint32_t sums[2], const uint32_t words[2], uint32_t lanes)
+{
+    uint32_t word0, word1;
+    __asm__ volatile("ldrd %[word0], %[word1], %[words]"
+                     : [word0] "=r"(word0), [word1] "=r"(word1)
+                     : [words] "m"(*(const uint32_t (*)[2])words));
+    sums[0] = add_pair_products(sums[0], word0, lanes);
+    sums[1] = add_pair_products(sums[1], word1, lanes);
 }
 
 /* `pairs` is a constant where this is called, so that all lanes lie in registers. */
-static inline __attribute__((always_inline)) void sum_pairs(uint32_t *sums, uint32_t rows, const uint32_t *words,
-                                                            const struct pixel_pair *pixels, uint32_t pairs)
+static inline __attribute__((always_inline)) void propagate_pairs(struct requantizer *requantizer,
+                                                                  const struct mask *mask, const struct pair_rows *rows,
+                                                                  const struct pixel *pixel, uint32_t pairs)
 {
-    uint32_t lanes0[MOST_PAIRS], lanes1[MOST_PAIRS];
-    const uint32_t correction0 = pixels->minus_correction[0];
-    const uint32_t correction1 = pixels->minus_correction[1];
+    const struct short_factor factor = requantizer->short_factor;
+    const struct word_mask word_mask = word_mask_of(mask);
+    const uint32_t minus_correction = pixel->minus_correction;
+    const uint32_t *words = rows->words;
+    const uint8_t *input = pixel->input + rows->first_channel;
+    uint8_t *error = pixel->error + rows->first_channel;
+    struct byte_range inside = requantizer->inside;
+    uint32_t lanes[MOST_PAIRS];
 #pragma GCC unroll 4
     for (uint32_t pair = 0; pair < pairs; pair++) {
-        lanes0[pair] = pixels->lanes[0][pair];
-        lanes1[pair] = pixels->lanes[1][pair];
+        lanes[pair] = pixel->lanes[pair];
     }
+    const uint32_t channels = rows->channels;
+    for (uint32_t c = 0; c < channels; c += OUTPUTS_AT_ONCE, words += OUTPUTS_AT_ONCE * pairs) {
+        uint32_t sums[OUTPUTS_AT_ONCE] = {minus_correction, minus_correction, minus_correction, minus_correction};
 #pragma GCC unroll 2
-    for (const uint32_t *end = sums + rows; sums < end; sums++, words += pairs) {
-        uint32_t sum0 = correction0;
-        uint32_t sum1 = correction1;
+        for (uint32_t row = 0; row < OUTPUTS_AT_ONCE; row += 2) {
 #pragma GCC unroll 4
-        for (uint32_t pair = 0; pair < pairs; pair++) {
-            sum0 = add_pair_products(sum0, words[pair], lanes0[pair]);
-            sum1 = add_pair_products(sum1, words[pair], lanes1[pair]);
+            for (uint32_t pair = 0; pair < pairs; pair++) {
+                add_two_products(sums + row, words + pair * OUTPUTS_AT_ONCE + row, lanes[pair]);
+            }
         }
-        sums[0] = sum0;
-        sums[SHORT_ROWS_AT_ONCE] = sum1;
-    }
-}
-
-/* Apart, or too many values compete for registers. */
-__attribute__((noinline)) static void sum_rows_of_1(uint32_t *sums, uint32_t rows, const uint32_t *words,
-                                                    const struct pixel_pair *pixels)
-{
-    sum_pairs(sums, rows, words, pixels, 1);
-}
-
-__attribute__((noinline)) static void sum_rows_of_2(uint32_t *sums, uint32_t rows, const uint32_t *words,
-                                                    const struct pixel_pair *pixels)
-{
-    sum_pairs(sums, rows, words, pixels, 2);
-}
-
-__attribute__((noinline)) static void sum_rows_of_3(uint32_t *sums, uint32_t rows, const uint32_t *words,
-                                                    const struct pixel_pair *pixels)
-{
-    sum_pairs(sums, rows, words, pixels, 3);
-}
-
-__attribute__((noinline)) static void sum_rows_of_4(uint32_t *sums, uint32_t rows, const uint32_t *words,
-                                                    const struct pixel_pair *pixels)
-{
-    sum_pairs(sums, rows, words, pixels, 4);
-}
-
-typedef void sum_rows(uint32_t *, uint32_t, const uint32_t *, const struct pixel_pair *);
-
-static sum_rows *const sum_rows_of[MOST_PAIRS] = {sum_rows_of_1, sum_rows_of_2, sum_rows_of_3, sum_rows_of_4};
-
-static void take_sums(struct requantizer *requantizer, const struct conv2d *conv, const struct mask *mask,
-                      const uint32_t *sums, uint32_t rows, uint32_t at)
-{
-    const uint8_t *input = conv->input.data;
-    uint8_t *error = conv->input_error.data;
-    if (mask->all_pass) {
-        requantizer_take_rows(requantizer, sums, rows, error + at);
-    } else {
-        requantizer_take_passing(requantizer, sums, rows, input + at, mask, error + at);
-    }
-}
-
-static void propagate_pair(struct requantizer *requantizer, const struct conv2d *conv, const struct mask *mask,
-                           const struct pair_rows *rows, const struct pixel_pair *pixels)
-{
-    const uint32_t channels = conv->shape.input_channels;
-    for (uint32_t c = 0; c < rows->channels; c += SHORT_ROWS_AT_ONCE) {
-        const uint32_t left = rows->channels - c;
-        const uint32_t taken = left < SHORT_ROWS_AT_ONCE ? left : SHORT_ROWS_AT_ONCE;
-        const uint32_t at = pixels->first * channels + rows->first_channel + c;
-        uint32_t sums[2 * SHORT_ROWS_AT_ONCE];
-        sum_rows_of[rows->pairs - 1](sums, taken, rows->words + c * rows->pairs, pixels);
-        take_sums(requantizer, conv, mask, sums, taken, at);
-        if (pixels->count == 2) {
-            take_sums(requantizer, conv, mask, sums + SHORT_ROWS_AT_ONCE, taken, at + channels);
+        const uint32_t word = passing_word(output_word(sums, factor), load_word(input + c), word_mask);
+        if (!lie_inside(inside, word)) {
+            inside = see_rows(requantizer, words, pairs, pixel, input + c, mask);
         }
+        store_word(error + c, word);
     }
 }
+
+typedef void propagate(struct requantizer *, const struct mask *, const struct pair_rows *, const struct pixel *);
+
+static void propagate_1_pair(struct requantizer *requantizer, const struct mask *mask, const struct pair_rows *rows,
+                             const struct pixel *pixel)
+{
+    propagate_pairs(requantizer, mask, rows, pixel, 1);
+}
+
+static void propagate_2_pairs(struct requantizer *requantizer, const struct mask *mask, const struct pair_rows *rows,
+                              const struct pixel *pixel)
+{
+    propagate_pairs(requantizer, mask, rows, pixel, 2);
+}
+
+static void propagate_3_pairs(struct requantizer *requantizer, const struct mask *mask, const struct pair_rows *rows,
+                              const struct pixel *pixel)
+{
+    propagate_pairs(requantizer, mask, rows, pixel, 3);
+}
+
+static void propagate_4_pairs(struct requantizer *requantizer, const struct mask *mask, const struct pair_rows *rows,
+                              const struct pixel *pixel)
+{
+    propagate_pairs(requantizer, mask, rows, pixel, 4);
+}
+
+static propagate *const propagate_of[MOST_PAIRS] = {propagate_1_pair, propagate_2_pairs, propagate_3_pairs,
+                                                    propagate_4_pairs};
 
 void pointwise_u8_error(const struct conv2d *conv, struct requantizer *requantizer, const struct mask *mask)
 {
@@ -180,26 +178,27 @@ void pointwise_u8_error(const struct conv2d *conv, struct requantizer *requantiz
     const uint32_t positions = (uint32_t)conv->shape.input_height * conv->shape.input_width;
     struct pair_rows rows = {.words = conv->error_scratch.data, .pairs = pairs_of(conv)};
     const uint32_t fit = conv->error_scratch.bytes / (rows.pairs * sizeof *rows.words);
-    const uint32_t most_channels = fit / SHORT_ROWS_AT_ONCE > 0 ? fit / SHORT_ROWS_AT_ONCE * SHORT_ROWS_AT_ONCE : fit;
+    const uint32_t most_channels = fit / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE;
 
     for (; rows.first_channel < channels; rows.first_channel += most_channels) {
         const uint32_t left = channels - rows.first_channel;
+        struct pixel pixel = {.input = conv->input.data, .error = conv->input_error.data};
         rows.channels = left < most_channels ? left : most_channels;
         pair_weights(&rows, conv);
-        struct pixel_pair pixels = {.count = 2};
-        for (; pixels.first < positions; pixels.first += 2) {
-            pixels.count = positions - pixels.first < 2 ? 1 : 2;
-            fill_lanes(&pixels, conv);
-            propagate_pair(requantizer, conv, mask, &rows, &pixels);
+        for (uint32_t position = 0; position < positions; position++) {
+            fill_lanes(&pixel, conv, position);
+            propagate_of[rows.pairs - 1](requantizer, mask, &rows, &pixel);
+            pixel.input += channels;
+            pixel.error += channels;
         }
     }
 }
 
 #else
 
-bool pointwise_has_few_filters(const struct conv2d *conv)
+bool pointwise_has_few_filters(const struct conv2d *conv, const struct requantizer *requantizer)
 {
-    (void)conv;
+    (void)conv, (void)requantizer;
     return false;
 }
 

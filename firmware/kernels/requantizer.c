@@ -70,15 +70,6 @@ __attribute__((noinline)) static void take_wanted_exactly(struct requantizer *re
     }
 }
 
-static inline uint32_t saturated(int32_t value)
-{
-#ifdef __ARM_FEATURE_DSP
-    return __usat(value, 8);
-#else
-    return clamped(value, (struct bounds){0, 255});
-#endif
-}
-
 /* The output of a sum, not clamped, with the extremes noted. */
 #define TAKE(sum)                                     \
     if (lies_outside(extremes, (int32_t)(sum))) {     \
@@ -87,8 +78,6 @@ static inline uint32_t saturated(int32_t value)
     value = rescale_shortly((int32_t)(sum), factor)
 
 #ifdef __ARM_FEATURE_DSP
-#define OUTPUTS_AT_ONCE 4
-
 static inline uint32_t output_of(const struct requantizer *requantizer, int32_t sum)
 {
     return saturated(rescale_shortly(sum, requantizer->short_factor));
@@ -102,24 +91,8 @@ static struct byte_range outputs_inside(const struct requantizer *requantizer)
     return bytes_between(lowest, (int32_t)output_of(requantizer, requantizer->highest));
 }
 
-static inline bool lie_inside(struct byte_range inside, uint32_t outputs)
-{
-    return __builtin_expect(select_in_range(outputs, inside, 0, ~0u) == 0, 1);
-}
-
-static inline uint32_t output_word(const uint32_t sums[OUTPUTS_AT_ONCE], struct short_factor factor)
-{
-    const uint32_t output0 = saturated(rescale_shortly((int32_t)sums[0], factor));
-    const uint32_t output1 = saturated(rescale_shortly((int32_t)sums[1], factor));
-    const uint32_t output2 = saturated(rescale_shortly((int32_t)sums[2], factor));
-    const uint32_t output3 = saturated(rescale_shortly((int32_t)sums[3], factor));
-    return pack_low(output0, output2) | pack_low(output1, output3) << 8;
-}
-
-/* Note the extremes of sums; of those whose values do not pass nothing is seen. */
-__attribute__((noinline)) static struct byte_range see_sums(struct requantizer *requantizer,
-                                                            const uint32_t sums[OUTPUTS_AT_ONCE], const uint8_t *values,
-                                                            const struct mask *mask)
+struct byte_range requantizer_see(struct requantizer *requantizer, const uint32_t sums[OUTPUTS_AT_ONCE],
+                                  const uint8_t *values, const struct mask *mask)
 {
     struct extremes extremes = extremes_of(requantizer);
     bool wider = false;
@@ -148,7 +121,7 @@ static uint32_t take_words(struct requantizer *requantizer, const uint32_t *sums
     for (const uint32_t *end = sums + taken; sums < end; sums += OUTPUTS_AT_ONCE, outputs += OUTPUTS_AT_ONCE) {
         uint32_t word = output_word(sums, factor);
         if (!lie_inside(inside, word)) {
-            inside = see_sums(requantizer, sums, NULL, NULL);
+            inside = requantizer_see(requantizer, sums, NULL, NULL);
         }
         if (activated) {
             word = select_not_above(word, low, low, word);
@@ -170,7 +143,7 @@ static uint32_t take_passing_words(struct requantizer *requantizer, const uint32
          sums += OUTPUTS_AT_ONCE, values += OUTPUTS_AT_ONCE, errors += OUTPUTS_AT_ONCE) {
         const uint32_t word = passing_word(output_word(sums, factor), load_word(values), word_mask);
         if (!lie_inside(inside, word)) {
-            inside = see_sums(requantizer, sums, values, mask);
+            inside = requantizer_see(requantizer, sums, values, mask);
         }
         store_word(errors, word);
     }

@@ -45,4 +45,37 @@ void requantizer_take_at(struct requantizer *requantizer, const uint32_t *sums, 
 void requantizer_take_wanted(struct requantizer *requantizer, const uint32_t *sums, const uint32_t *at, uint32_t wanted,
                              uint8_t *outputs);
 
+/* What follows is for kernels that take their sums themselves; only where there is a short factor. */
+static inline uint32_t saturated(int32_t value)
+{
+#ifdef __ARM_FEATURE_DSP
+    return __usat(value, 8);
+#else
+    return clamped(value, (struct bounds){0, 255});
+#endif
+}
+
+#ifdef __ARM_FEATURE_DSP
+#define OUTPUTS_AT_ONCE 4
+
+static inline uint32_t output_word(const uint32_t sums[OUTPUTS_AT_ONCE], struct short_factor factor)
+{
+    const uint32_t output0 = saturated(rescale_shortly((int32_t)sums[0], factor));
+    const uint32_t output1 = saturated(rescale_shortly((int32_t)sums[1], factor));
+    const uint32_t output2 = saturated(rescale_shortly((int32_t)sums[2], factor));
+    const uint32_t output3 = saturated(rescale_shortly((int32_t)sums[3], factor));
+    return pack_low(output0, output2) | pack_low(output1, output3) << 8;
+}
+
+static inline bool lie_inside(struct byte_range inside, uint32_t outputs)
+{
+    return __builtin_expect(select_in_range(outputs, inside, 0, ~0u) == 0, 1);
+}
+
+/* Note the extremes of sums whose outputs do not lie inside, and return what lies inside now. Of those whose values do
+ * not pass nothing is seen; without values all pass. */
+struct byte_range requantizer_see(struct requantizer *requantizer, const uint32_t sums[OUTPUTS_AT_ONCE],
+                                  const uint8_t *values, const struct mask *mask);
+#endif
+
 #endif

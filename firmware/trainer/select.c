@@ -139,27 +139,48 @@ static void keep_largest(const struct structures *structures, uint32_t count, ui
     }
 }
 
-/* Choose the `count` structures with the largest magnitude; of equal ones those with the lower index. */
-static void select_largest(const struct structures *structures, uint32_t count)
+/* Where only a few structures have an error, the magnitudes of the others are zero. */
+static bool few_have_errors(const struct structures *structures)
+{
+    return structures->bearers != NULL && structures->bearers->selection->count < structures->count / 2;
+}
+
+/* List structure `i` as the next candidate if it reaches the magnitude `least`. */
+static inline uint32_t list_if_reached(const struct structures *structures, uint32_t i, uint32_t least,
+                                       uint32_t candidates)
+{
+    const uint32_t magnitude = structures->ranking[i];
+    if (magnitude < least) {
+        return candidates;
+    }
+    structures->selected[candidates] = (uint16_t)i;
+    structures->ranking[structures->count + candidates] = magnitude;
+    return candidates + 1;
+}
+
+/* Choose the `count` structures with the largest magnitude; of equal ones those with the lower index. Where `few` have
+ * errors, they are the bearers. */
+static void select_largest(const struct structures *structures, uint32_t count, bool few)
 {
     structures->selection->count = count;
     if (count == 0) {
         return;
     }
-    const uint32_t least = reached_by_enough(structures, count);
-    uint32_t *magnitudes = structures->ranking + structures->count;
     uint32_t candidates = 0;
-    for (uint32_t i = 0; i < structures->count; i++) {
-        const uint32_t magnitude = structures->ranking[i];
-        if (magnitude >= least) {
-            structures->selected[candidates] = (uint16_t)i;
-            magnitudes[candidates++] = magnitude;
+    if (few) {
+        for (uint32_t i = 0; i < structures->bearers->selection->count; i++) {
+            candidates = list_if_reached(structures, structures->bearers->selected[i], 1, candidates);
+        }
+    } else {
+        const uint32_t least = reached_by_enough(structures, count);
+        for (uint32_t i = 0; i < structures->count; i++) {
+            candidates = list_if_reached(structures, i, least, candidates);
         }
     }
     if (candidates < count) {
         select_with_zeros(structures, count, candidates);
-    } else {
-        keep_largest(structures, count, magnitudes, candidates);
+    } else if (candidates > count) {
+        keep_largest(structures, count, structures->ranking + structures->count, candidates);
     }
 }
 
@@ -176,7 +197,7 @@ static void select_at_random(const struct structures *structures, struct step *s
     for (uint32_t o = 0; o < structures->count; o++) {
         structures->ranking[o] = random_next(&step->shared->random);
     }
-    select_largest(structures, count);
+    select_largest(structures, count, false);
 }
 
 /* Choose where magnitudes do not matter, or return false. */
@@ -213,7 +234,7 @@ static void select_by_magnitude(const struct structures *structures, struct step
     if (count == structures->count) {
         select_all(structures);
     } else {
-        select_largest(structures, count);
+        select_largest(structures, count, few_have_errors(structures));
     }
 }
 
@@ -259,9 +280,14 @@ static uint32_t magnitude_of(const uint8_t *error, const struct structures *stru
     const int32_t zero = structures->output_error.quant->zero_point;
     const uint32_t count = structures->count;
     uint32_t sum = 0;
+#pragma GCC unroll 4
     for (uint32_t left = structures->positions; left > 0; left--, error += count) {
+#ifdef __ARM_FEATURE_DSP
+        sum = __usada8(*error, (uint32_t)zero, sum);
+#else
         const int32_t e = *error - zero;
         sum += (uint32_t)(e < 0 ? -e : e);
+#endif
     }
     return sum;
 }
@@ -285,12 +311,6 @@ static uint32_t rank_all_by_magnitude(const struct structures *structures)
         total += structures->ranking[o];
     }
     return total;
-}
-
-/* Where only a few structures have an error, the magnitudes of the others are zero. */
-static bool few_have_errors(const struct structures *structures)
-{
-    return structures->bearers != NULL && structures->bearers->selection->count < structures->count / 2;
 }
 
 static uint32_t rank_by_magnitude(const struct structures *structures)
