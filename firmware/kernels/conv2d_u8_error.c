@@ -253,8 +253,10 @@ static void propagate_to_all(struct requantizer *requantizer, const struct trans
     }
 }
 
-/* The error of the inputs that pass `mask`; at least one filter is selected. */
-static void propagate_errors(const struct conv2d *conv, struct requantizer *requantizer, struct mask mask)
+/* The error of the inputs that pass `mask`; at least one filter is selected. Apart, or too many values compete for
+ * registers. */
+__attribute__((noinline)) static void propagate_errors(const struct conv2d *conv, struct requantizer *requantizer,
+                                                       struct mask mask)
 {
     const struct conv2d_shape *shape = &conv->shape;
     const struct structures *structures = conv->structures;

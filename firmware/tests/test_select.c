@@ -56,7 +56,7 @@ static void check_selection(uint32_t count, uint32_t wanted)
             }
         }
         CHECK(at == wanted, "%u of %u ranks", at, wanted);
-        CHECK(at == MOST || selected[at] == 0xFFFF, "wrote behind the %u selected", wanted);
+        CHECK(count == MOST || selected[count] == 0xFFFF, "wrote behind the %u structures", count);
     }
 }
 
