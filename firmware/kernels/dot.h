@@ -19,6 +19,9 @@ struct row_sums {
 
 #ifdef HARNESS_DUAL_ISSUE
 
+/* A register that only this schedule needs. */
+#define DOT_SPARE(name) , [name] "=&r"(spare)
+
 /* The products of a group of two rows and two columns: loads and extensions beside the multiplications, which are one a
  * cycle. `next_*` are loads of the next group. */
 #define DOT_LOADS                          \
@@ -47,6 +50,8 @@ struct row_sums {
                            "ldr %[word1], [%[row1]], #4\n\t") DOT_PRODUCTS("", "", "")
 
 #else
+
+#define DOT_SPARE(name)
 
 /* The products of a group of two rows and two columns: loads side by side, where each but the last takes one cycle. */
 #define DOT_GROUP                                   \
@@ -83,19 +88,19 @@ static inline __attribute__((always_inline)) void add_dot_lanes(struct row_sums 
     uint32_t s00 = sums0[0], s01 = sums1[0], s10 = sums0[1], s11 = sums1[1];
     uint32_t groups = count / LANE_GROUP;
     if (groups > 0) {
-        uint32_t word0, word1, even, odd, lanes0, lanes1;
-        __asm__(
-            "lsrs %[groups], #1\n\t"
-            "bcc 2f\n\t" DOT_GROUP "cmp %[groups], #0\n\t"
-            "beq 3f\n"
-            "2:\n\t" DOT_TWO_GROUPS "subs %[groups], #1\n\t"
-            "bne 2b\n"
-            "3:"
-            : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0), [row1] "+r"(row1),
-              [columns] "+r"(columns), [groups] "+r"(groups), [word0] "=&r"(word0), [word1] "=&r"(word1),
-              [even] "=&r"(even), [odd] "=&r"(odd), [lanes0] "=&r"(lanes0), [lanes1] "=&r"(lanes1)
-            :
-            : "cc", "memory");
+        uint32_t word0, word1, even, lanes0, lanes1, spare;
+        (void)spare;
+        __asm__("lsrs %[groups], #1\n\t"
+                "bcc 2f\n\t" DOT_GROUP "cmp %[groups], #0\n\t"
+                "beq 3f\n"
+                "2:\n\t" DOT_TWO_GROUPS "subs %[groups], #1\n\t"
+                "bne 2b\n"
+                "3:"
+                : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0),
+                  [row1] "+r"(row1), [columns] "+r"(columns), [groups] "+r"(groups), [word0] "=&r"(word0),
+                  [word1] "=&r"(word1), [even] "=&r"(even), [lanes0] "=&r"(lanes0), [lanes1] "=&r"(lanes1)DOT_SPARE(odd)
+                :
+                : "cc", "memory");
     }
     for (uint32_t i = 0; i < count % LANE_GROUP; i++) {
         s00 += (uint32_t)(row0[i] * columns[i]);
@@ -170,6 +175,10 @@ static inline void add_dot_four_rows(uint32_t sums[4], const uint8_t *row0, uint
 #define DOT_TWO_PAIRS DOT_PAIR_LOADS DOT_PAIR_THEN("c0", "c2") DOT_LAST_PAIR("c2")
 #define DOT_FOUR_PAIRS \
     DOT_PAIR_LOADS DOT_PAIR_THEN("c0", "c2") DOT_PAIR_THEN("c2", "c0") DOT_PAIR_THEN("c0", "c2") DOT_LAST_PAIR("c2")
+#define DOT_EIGHT_PAIRS                                                                                         \
+    DOT_PAIR_LOADS DOT_PAIR_THEN("c0", "c2") DOT_PAIR_THEN("c2", "c0") DOT_PAIR_THEN("c0", "c2")                \
+        DOT_PAIR_THEN("c2", "c0") DOT_PAIR_THEN("c0", "c2") DOT_PAIR_THEN("c2", "c0") DOT_PAIR_THEN("c0", "c2") \
+            DOT_LAST_PAIR("c2")
 
 #else
 
@@ -185,6 +194,7 @@ static inline void add_dot_four_rows(uint32_t sums[4], const uint8_t *row0, uint
 
 #define DOT_TWO_PAIRS DOT_PAIR DOT_PAIR
 #define DOT_FOUR_PAIRS DOT_TWO_PAIRS DOT_TWO_PAIRS
+#define DOT_EIGHT_PAIRS DOT_FOUR_PAIRS DOT_FOUR_PAIRS
 
 #endif
 
@@ -194,21 +204,25 @@ static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int1
 {
     uint32_t s00 = sums[0][0], s01 = sums[0][1], s10 = sums[1][0], s11 = sums[1][1];
     uint32_t pairs = count / 2;
-    uint32_t r0, r1, c0, c1, c2;
+    uint32_t r0, r1, c0, c1, spare;
+    (void)spare;
     __asm__("tst %[pairs], #1\n\t"
             "beq 1f\n\t" DOT_PAIR "\n"
             "1:\n\t"
             "tst %[pairs], #2\n\t"
             "beq 2f\n\t" DOT_TWO_PAIRS "\n"
             "2:\n\t"
-            "lsrs %[pairs], #2\n\t"
-            "beq 4f\n"
-            "3:\n\t" DOT_FOUR_PAIRS "subs %[pairs], #1\n\t"
-            "bne 3b\n"
-            "4:"
+            "tst %[pairs], #4\n\t"
+            "beq 3f\n\t" DOT_FOUR_PAIRS "\n"
+            "3:\n\t"
+            "lsrs %[pairs], #3\n\t"
+            "beq 5f\n"
+            "4:\n\t" DOT_EIGHT_PAIRS "subs %[pairs], #1\n\t"
+            "bne 4b\n"
+            "5:"
             : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [row0] "+r"(row0), [row1] "+r"(row1),
               [column0] "+r"(column0), [column1] "+r"(column1), [pairs] "+r"(pairs), [r0] "=&r"(r0), [r1] "=&r"(r1),
-              [c0] "=&r"(c0), [c1] "=&r"(c1), [c2] "=&r"(c2)
+              [c0] "=&r"(c0), [c1] "=&r"(c1)DOT_SPARE(c2)
             :
             : "cc", "memory");
     sums[0][0] = s00;

@@ -4,8 +4,10 @@
 
 #ifdef __ARM_FEATURE_DSP
 
+#define MOST_PAIRS 8
+
 /* The lanes of so many pairs of filters fit the registers beside what else is needed. */
-#define MOST_PAIRS 4
+#define MOST_PAIRS_IN_REGISTERS 4
 
 /* The weights of two filters in the halves of a word: [channels / 4][pairs][4]. A filter that has no other stands
  * twice; the other has no error. */
@@ -34,6 +36,7 @@ bool pointwise_has_few_filters(const struct conv2d *conv, const struct requantiz
     return shape->kernel_height == 1 && shape->kernel_width == 1 && shape->stride_y == 1 && shape->stride_x == 1 &&
            shape->padding_y == 0 && shape->padding_x == 0 && shape->input_channels % OUTPUTS_AT_ONCE == 0 &&
            conv->input_activation != ACTIVATION_NONE && pairs_of(conv) <= MOST_PAIRS &&
+           conv->error_scratch.bytes >= pairs_of(conv) * OUTPUTS_AT_ONCE * sizeof(uint32_t) &&
            requantizer->short_factor.mantissa != 0;
 }
 
@@ -120,7 +123,7 @@ static inline __attribute__((always_inline)) void propagate_pairs(struct requant
     const uint8_t *input = pixel->input + rows->first_channel;
     uint8_t *error = pixel->error + rows->first_channel;
     struct byte_range inside = requantizer->inside;
-    uint32_t lanes[MOST_PAIRS];
+    uint32_t lanes[MOST_PAIRS_IN_REGISTERS];
 #pragma GCC unroll 4
     for (uint32_t pair = 0; pair < pairs; pair++) {
         lanes[pair] = pixel->lanes[pair];
@@ -169,8 +172,66 @@ static void propagate_4_pairs(struct requantizer *requantizer, const struct mask
     propagate_pairs(requantizer, mask, rows, pixel, 4);
 }
 
-static propagate *const propagate_of[MOST_PAIRS] = {propagate_1_pair, propagate_2_pairs, propagate_3_pairs,
-                                                    propagate_4_pairs};
+#define PAIR_PRODUCTS                             \
+    "ldr %[errors], [%[lanes]], #4\n\t"           \
+    "ldrd %[word0], %[word1], [%[words]], #8\n\t" \
+    "smlad %[s0], %[word0], %[errors], %[s0]\n\t" \
+    "smlad %[s1], %[word1], %[errors], %[s1]\n\t" \
+    "ldrd %[word0], %[word1], [%[words]], #8\n\t" \
+    "smlad %[s2], %[word0], %[errors], %[s2]\n\t" \
+    "smlad %[s3], %[word1], %[errors], %[s3]\n\t"
+
+/* Write the sums of the next outputs. Returns the words behind. In C, the compiler would spill half of the operands. */
+static inline const uint32_t *sum_pairs(uint32_t sums[OUTPUTS_AT_ONCE], const struct pixel *pixel, uint32_t pairs,
+                                        const uint32_t *words)
+{
+    const uint32_t *lanes = pixel->lanes;
+    uint32_t s0 = pixel->minus_correction, s1 = s0, s2 = s0, s3 = s0;
+    uint32_t errors, word0, word1;
+    __asm__("lsrs %[pairs], #1\n\t"
+            "bcc 1f\n\t" PAIR_PRODUCTS "\n"
+            "1:\n\t" PAIR_PRODUCTS PAIR_PRODUCTS "subs %[pairs], #1\n\t"
+            "bne 1b"
+            : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [lanes] "+r"(lanes), [words] "+r"(words),
+              [pairs] "+r"(pairs), [errors] "=&r"(errors), [word0] "=&r"(word0), [word1] "=&r"(word1)
+            :
+            : "cc", "memory");
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+    return words;
+}
+
+/* More than one pair, with lanes from memory. */
+static void propagate_more_pairs(struct requantizer *requantizer, const struct mask *mask, const struct pair_rows *rows,
+                                 const struct pixel *pixel)
+{
+    const struct short_factor factor = requantizer->short_factor;
+    const struct word_mask word_mask = word_mask_of(mask);
+    const uint32_t pairs = rows->pairs;
+    const uint32_t *words = rows->words;
+    const uint8_t *input = pixel->input + rows->first_channel;
+    uint8_t *error = pixel->error + rows->first_channel;
+    struct byte_range inside = requantizer->inside;
+    for (uint32_t c = 0; c < rows->channels; c += OUTPUTS_AT_ONCE) {
+        const uint32_t *const first = words;
+        uint32_t sums[OUTPUTS_AT_ONCE];
+        words = sum_pairs(sums, pixel, pairs, words);
+        const uint32_t word = passing_word(output_word(sums, factor), load_word(input + c), word_mask);
+        if (!lie_inside(inside, word)) {
+            inside = see_rows(requantizer, first, pairs, pixel, input + c, mask);
+        }
+        store_word(error + c, word);
+    }
+}
+
+static propagate *propagate_of(uint32_t pairs)
+{
+    static propagate *const in_registers[MOST_PAIRS_IN_REGISTERS] = {propagate_1_pair, propagate_2_pairs,
+                                                                     propagate_3_pairs, propagate_4_pairs};
+    return pairs <= MOST_PAIRS_IN_REGISTERS ? in_registers[pairs - 1] : propagate_more_pairs;
+}
 
 void pointwise_u8_error(const struct conv2d *conv, struct requantizer *requantizer, const struct mask *mask)
 {
@@ -179,6 +240,7 @@ void pointwise_u8_error(const struct conv2d *conv, struct requantizer *requantiz
     struct pair_rows rows = {.words = conv->error_scratch.data, .pairs = pairs_of(conv)};
     const uint32_t fit = conv->error_scratch.bytes / (rows.pairs * sizeof *rows.words);
     const uint32_t most_channels = fit / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE;
+    propagate *const propagate_pixel = propagate_of(rows.pairs);
 
     for (; rows.first_channel < channels; rows.first_channel += most_channels) {
         const uint32_t left = channels - rows.first_channel;
@@ -187,7 +249,7 @@ void pointwise_u8_error(const struct conv2d *conv, struct requantizer *requantiz
         pair_weights(&rows, conv);
         for (uint32_t position = 0; position < positions; position++) {
             fill_lanes(&pixel, conv, position);
-            propagate_of[rows.pairs - 1](requantizer, mask, &rows, &pixel);
+            propagate_pixel(requantizer, mask, &rows, &pixel);
             pixel.input += channels;
             pixel.error += channels;
         }
