@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.explanation.breakdown import Scope, parts, total
 from harness.explanation.stored_run import StoredRun
 from harness.report import notation, palette
-from harness.report.figure import Plot, drawing, finish, head, label_axis
+from harness.report.figure import Plot, colour_legend, drawing, finish, head, label_axis, lay_bars
 from harness.trace import STEP_PHASES
 
 _WIDTH_IN = 7.6
@@ -104,24 +102,9 @@ def _bars(run: StoredRun, bars: Bars, name: str, title: str) -> Plot:
                 color=palette.MUTED,
             )
         axes.set_xlim(0, widest * 1.27 or 1.0)
-        axes.set_ylim(len(bars) - 0.5, -0.5)
-        axes.set_yticks(range(len(bars)), [label for label, _ in bars])
-        axes.tick_params(axis="y", length=0)
+        lay_bars(axes, [label for label, _ in bars])
         axes.grid(visible=False, axis="y")
-        axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: notation.tick(value)))
         model = f"model: {notation.model_name(run.cycles.model)} ({notation.error_figures(run.cycles.error)})"
         label_axis(axes, "estimated cycles per step", model)
-        figure.legend(
-            handles=[Patch(facecolor=colour, edgecolor="none") for colour in colours.values()],
-            labels=list(colours),
-            loc="lower left",
-            bbox_to_anchor=(0.12 / _WIDTH_IN, 0.06 / height_in),
-            ncols=len(colours),
-            borderaxespad=0,
-            handlelength=1.0,
-            handletextpad=0.5,
-            columnspacing=1.2,
-        )
+        colour_legend(figure, colours, len(colours), 0.12, 0.06)
         return finish(figure, name, title, f"Estimated cycles of a mean training step, {model}.", hints, wide=True)

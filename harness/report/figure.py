@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
@@ -14,8 +14,10 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from harness.report import palette
+from harness.report import notation, palette
 
 _PNG_DPI = 160
 _STYLE: dict[Any, Any] = {
@@ -124,4 +126,30 @@ def label_axis(axes: Axes, title: str, below: str) -> None:
         va="top",
         fontsize=7.5,
         color=palette.MUTED,
+    )
+
+
+def lay_bars(axes: Axes, labels: Sequence[str]) -> None:
+    """Give `axes` a row for each horizontal bar, the first on top, and a scale of short round numbers below."""
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: notation.tick(value)))
+
+
+def colour_legend(figure: Figure, colours: Mapping[str, str], columns: int, left_in: float, up_in: float) -> None:
+    """Say below the axes what each colour is, `left_in` and `up_in` inches from the corner of `figure`."""
+    width_in, height_in = figure.get_size_inches()
+    figure.legend(
+        handles=[Patch(facecolor=colour, edgecolor="none") for colour in colours.values()],
+        labels=list(colours),
+        loc="lower left",
+        bbox_to_anchor=(left_in / width_in, up_in / height_in),
+        ncols=columns,
+        borderaxespad=0,
+        handlelength=1.0,
+        handletextpad=0.5,
+        columnspacing=1.2,
     )

@@ -7,13 +7,13 @@ import math
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.explanation.stack import deepest_by_phase
 from harness.explanation.stored_run import StoredRun
 from harness.report import palette
-from harness.report.figure import Plot, drawing, finish, head
+from harness.report.figure import Plot, colour_legend, drawing, finish, head
 from harness.result.layout import Layout
 
 _WIDTH_IN = 9.2
@@ -81,20 +81,6 @@ def _size_axis(axes: Axes, title: str) -> None:
     axes.set_ylabel(title)
 
 
-def _legend(figure: Figure, colours: dict[str, str]) -> None:
-    width_in, height_in = figure.get_size_inches()
-    figure.legend(
-        handles=[Patch(facecolor=colour, edgecolor="none", label=name) for name, colour in colours.items()],
-        loc="lower left",
-        bbox_to_anchor=(0.12 / width_in, 0.06 / height_in),
-        ncols=len(colours),
-        borderaxespad=0,
-        handlelength=1.0,
-        handletextpad=0.5,
-        columnspacing=1.2,
-    )
-
-
 def _colours(layout: Layout) -> dict[str, str]:
     return palette.parts(
         (tensor.category for tensor in layout.tensors if tensor.offset is not None), palette.CATEGORIES
@@ -144,7 +130,7 @@ def ram_plot(run: StoredRun) -> Plot:
         _fill(part, layout, "step", colours, [0] * len(live), {})
         _time_axis(part, layout, named=True, phases=False)
         _size_axis(part, "without state [KiB]")
-        _legend(figure, colours)
+        colour_legend(figure, colours, len(colours), 0.12, 0.06)
         caption = (
             "Bytes of the arena that hold something at each operation of a step that closes a minibatch, exact. "
             f"No arena can be smaller than the peak of {live[peak]:,} bytes."
@@ -227,7 +213,7 @@ def arena_map_plot(run: StoredRun) -> Plot:
         _time_axis(axes, layout, named=True, phases=True)
         axes.grid(visible=False)
         _size_axis(axes, "offset in the arena [KiB], exact")
-        _legend(figure, colours)
+        colour_legend(figure, colours, len(colours), 0.12, 0.06)
         caption = "Each rectangle is a tensor: its bytes upwards, the operations it lives through to the right. Exact."
         return finish(figure, "arena-map", title, caption, hints, wide=True)
 

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.report import notation, palette
-from harness.report.figure import Plot, drawing, finish, head, label_axis
+from harness.report.figure import Plot, colour_legend, drawing, finish, head, label_axis, lay_bars
 from harness.report.suite import Suite
 from harness.result import NO_LAYER
 
@@ -183,22 +181,7 @@ def _stack(
                 )  # fmt: skip
                 widest = max(widest, start)
             axes.set_xlim(0, widest * 1.16 or 1.0)
-            axes.set_ylim(len(panel.bars) - 0.5, -0.5)
-            axes.set_yticks(range(len(panel.bars)), [bar.label for bar in panel.bars])
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
-            axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: notation.tick(value)))
+            lay_bars(axes, [bar.label for bar in panel.bars])
             label_axis(axes, panel.axis, panel.note)
-        figure.legend(
-            handles=[Patch(facecolor=colour, edgecolor="none") for colour in colours.values()],
-            labels=list(colours),
-            loc="lower left",
-            bbox_to_anchor=(_MARGIN_IN / _WIDTH_IN, 0.05 / height_in),
-            ncols=columns,
-            borderaxespad=0,
-            handlelength=1.0,
-            handletextpad=0.5,
-            columnspacing=1.2,
-        )
+        colour_legend(figure, colours, columns, _MARGIN_IN, 0.05)
         return finish(figure, name, title, caption, hints, wide=True)
