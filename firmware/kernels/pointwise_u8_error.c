@@ -100,6 +100,45 @@ __attribute__((noinline)) static struct byte_range see_rows(struct requantizer *
     return requantizer_see(requantizer, sums, values, mask);
 }
 
+/* What the sums of a pixel are finished with: its channels from the first of the rows on. */
+struct outputs {
+    struct requantizer *requantizer;
+    const struct mask *mask;
+    struct short_factor factor;
+    struct word_mask word_mask;
+    const uint8_t *input;
+    uint8_t *error;
+};
+
+static inline __attribute__((always_inline)) struct outputs outputs_of(struct requantizer *requantizer,
+                                                                       const struct mask *mask,
+                                                                       const struct pair_rows *rows,
+                                                                       const struct pixel *pixel)
+{
+    return (struct outputs){
+        .requantizer = requantizer,
+        .mask = mask,
+        .factor = requantizer->short_factor,
+        .word_mask = word_mask_of(mask),
+        .input = pixel->input + rows->first_channel,
+        .error = pixel->error + rows->first_channel,
+    };
+}
+
+/* Store the outputs of `sums`, which `words` begin, for the channels from `c` on. Returns what lies inside by now. */
+static inline __attribute__((always_inline)) struct byte_range
+finish_outputs(const struct outputs *outputs, struct byte_range inside, const uint32_t sums[OUTPUTS_AT_ONCE],
+               uint32_t c, const uint32_t *words, uint32_t pairs, const struct pixel *pixel)
+{
+    const uint8_t *input = outputs->input + c;
+    const uint32_t word = passing_word(output_word(sums, outputs->factor), load_word(input), outputs->word_mask);
+    if (!lie_inside(inside, word)) {
+        inside = see_rows(outputs->requantizer, words, pairs, pixel, input, outputs->mask);
+    }
+    store_word(outputs->error + c, word);
+    return inside;
+}
+
 /* Add to two sums; in C, the compiler would load the words one by one. */
 static inline void add_two_products(uint32_t sums[2], const uint32_t words[2], uint32_t lanes)
 {
@@ -116,12 +155,9 @@ static inline __attribute__((always_inline)) void propagate_pairs(struct requant
                                                                   const struct mask *mask, const struct pair_rows *rows,
                                                                   const struct pixel *pixel, uint32_t pairs)
 {
-    const struct short_factor factor = requantizer->short_factor;
-    const struct word_mask word_mask = word_mask_of(mask);
+    const struct outputs outputs = outputs_of(requantizer, mask, rows, pixel);
     const uint32_t minus_correction = pixel->minus_correction;
     const uint32_t *words = rows->words;
-    const uint8_t *input = pixel->input + rows->first_channel;
-    uint8_t *error = pixel->error + rows->first_channel;
     struct byte_range inside = requantizer->inside;
     uint32_t lanes[MOST_PAIRS_IN_REGISTERS];
 #pragma GCC unroll 4
@@ -138,11 +174,7 @@ static inline __attribute__((always_inline)) void propagate_pairs(struct requant
                 add_two_products(sums + row, words + pair * OUTPUTS_AT_ONCE + row, lanes[pair]);
             }
         }
-        const uint32_t word = passing_word(output_word(sums, factor), load_word(input + c), word_mask);
-        if (!lie_inside(inside, word)) {
-            inside = see_rows(requantizer, words, pairs, pixel, input + c, mask);
-        }
-        store_word(error + c, word);
+        inside = finish_outputs(&outputs, inside, sums, c, words, pairs, pixel);
     }
 }
 
@@ -203,26 +235,19 @@ static inline const uint32_t *sum_pairs(uint32_t sums[OUTPUTS_AT_ONCE], const st
     return words;
 }
 
-/* More than one pair, with lanes from memory. */
+/* More than one pair, with lanes from memory: sum_pairs takes the last two together. */
 static void propagate_more_pairs(struct requantizer *requantizer, const struct mask *mask, const struct pair_rows *rows,
                                  const struct pixel *pixel)
 {
-    const struct short_factor factor = requantizer->short_factor;
-    const struct word_mask word_mask = word_mask_of(mask);
+    const struct outputs outputs = outputs_of(requantizer, mask, rows, pixel);
     const uint32_t pairs = rows->pairs;
     const uint32_t *words = rows->words;
-    const uint8_t *input = pixel->input + rows->first_channel;
-    uint8_t *error = pixel->error + rows->first_channel;
     struct byte_range inside = requantizer->inside;
     for (uint32_t c = 0; c < rows->channels; c += OUTPUTS_AT_ONCE) {
         const uint32_t *const first = words;
         uint32_t sums[OUTPUTS_AT_ONCE];
         words = sum_pairs(sums, pixel, pairs, words);
-        const uint32_t word = passing_word(output_word(sums, factor), load_word(input + c), word_mask);
-        if (!lie_inside(inside, word)) {
-            inside = see_rows(requantizer, first, pairs, pixel, input + c, mask);
-        }
-        store_word(error + c, word);
+        inside = finish_outputs(&outputs, inside, sums, c, first, pairs, pixel);
     }
 }
 
