@@ -4,7 +4,7 @@ BIN := .venv/bin
 LINKS := $(HOME)/.local/bin/harness /usr/local/bin/harness
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format clean
+.PHONY: help setup demo renode test format clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo: setup ## run scenarios/quickstart.yaml: table, plots and report
 	@$(BIN)/harness run scenarios/quickstart.yaml
 	@command -v harness >/dev/null && echo 'From now on: harness run scenarios/quickstart.yaml' \
 		|| echo 'From now on: . .venv/bin/activate && harness run scenarios/quickstart.yaml'
+
+renode: setup ## install Renode into the user's cache and see it run
+	@$(BIN)/harness renode install
 
 test: setup ## linters, types, C tests and Python tests
 	@$(BIN)/tox run

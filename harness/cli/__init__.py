@@ -18,6 +18,7 @@ from harness.cli import (
     explain,
     firmware,
     profile,
+    renode,
     run,
     schema,
     validate,
@@ -44,6 +45,7 @@ app.command("energy")(energy.energy)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")
+app.add_typer(renode.app, name="renode")
 
 
 def _print_version(wanted: bool) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer
 
-from harness.errors import EXIT_FAILURE
+from harness.errors import EXIT_FAILURE, HarnessError
 
 _APT = "apt-get install --no-install-recommends"
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)*")
@@ -174,10 +174,25 @@ def _fashion_mnist() -> str | None:
     return "" if is_present("fashion-mnist") else None
 
 
+def _renode() -> Tool:
+    """Look for Renode; its name tells how it was found, and where it does not start, what to do says why."""
+    from harness.engine.renode.installation import HOW_TO_GET, TESTED_VERSION, find_renode
+
+    needed = f"=={TESTED_VERSION}"
+    try:
+        renode = find_renode()
+    except HarnessError as error:
+        return Tool("renode", needed, str(error), lambda: None, required=False)
+    if renode is None:
+        return Tool("renode", needed, HOW_TO_GET, lambda: None, required=False)
+    return Tool(f"renode (by {renode.found_by})", needed, HOW_TO_GET, lambda: renode.version, required=False)
+
+
 def _optional() -> list[Tool]:
     return [
         Tool("git", "", f"{_APT} git", _program("git", "--version"), required=False),
         Tool(
             "fashion-mnist", "", f"{_APT} dataset-fashion-mnist (or at its first use)", _fashion_mnist, required=False
         ),
+        _renode(),
     ]

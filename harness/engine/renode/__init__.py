@@ -1,0 +1,1 @@
+"""Renode as an engine: finding and installing it, and what runs inside it."""
