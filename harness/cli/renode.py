@@ -58,6 +58,23 @@ def where() -> None:
         typer.echo(renode.warning, err=True)
 
 
+@app.command("platform")
+def platform(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A board, such as nrf52840.", show_default=False)],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; standard output when not given.")] = None,
+) -> None:
+    """Print a board's Renode platform description, to be loaded after renode/peripherals/register_block.cs."""
+    from harness.assets import write_atomically
+    from harness.engine.renode.description import describe
+    from harness.platform import load_platform
+
+    text = describe(load_platform(name))
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_atomically(output, text.encode())
+
+
 def _runs(command: Path) -> bool:
     from harness.engine.renode.verification import verify
     from harness.errors import EngineError
