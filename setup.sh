@@ -101,7 +101,8 @@ if [[ ! -e $stamp || $(<"$stamp") != "$wanted" ]]; then
     quietly $venv/bin/python -m ensurepip || fail "cannot put pip into $venv; remove that folder and repeat"
     say "installing the project and its dependencies into $venv"
     export PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-    quietly $venv/bin/python -m pip install -e . "$tox" || fail "this command failed: $venv/bin/python -m pip install -e ."
+    quietly $venv/bin/python -m pip install -e '.[robot]' "$tox" \
+        || fail "this command failed: $venv/bin/python -m pip install -e '.[robot]'"
     echo "$wanted" >"$stamp"
     installed=1
 fi
