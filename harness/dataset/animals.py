@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.dataset.archive import gunzip
+from harness.dataset.arrays import Arrays
 from harness.dataset.catalogue import dataset_info
-from harness.dataset.converted import Arrays, Converted
+from harness.dataset.converted import Converted
 from harness.dataset.package import Package
 from harness.dataset.pickled import read_pickle
 from harness.errors import InputError

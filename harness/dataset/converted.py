@@ -4,55 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.assets import cache_dir, content_hash, write_atomically
 from harness.dataset.archive import read_members
-from harness.dataset.catalogue import DatasetInfo
+from harness.dataset.arrays import Arrays, check_groups, check_types, read_arrays, write_arrays
+from harness.dataset.info import DatasetInfo
 from harness.dataset.package import Package, download
-from harness.dataset.sample import Labels, SampleSet, draw_from_parts, draw_from_pool
-from harness.dataset.series import InputRange, Normalisation, Values
 from harness.errors import InputError, MissingToolError
 
 _FORMAT = 1  # of the file in the cache
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """All samples of a data set, `train_x` and `test_x` as (n, height, width, channels), the labels as (n,).
-
-    A pool without a split stands in the training part and leaves the test part empty. A value q of x means the real
-    value scale * (q - zero_point).
-    """
-
-    train_x: npt.NDArray[np.uint8]
-    train_y: Labels
-    test_x: npt.NDArray[np.uint8]
-    test_y: Labels
-    scale: float
-    zero_point: int
-
-    @classmethod
-    def pool(cls, x: npt.NDArray[np.uint8], y: Labels, scale: float, zero_point: int) -> Arrays:
-        """Return the arrays of a data set without a split."""
-        return cls(x, y, x[:0], y[:0], scale, zero_point)
-
-    @classmethod
-    def of_series(cls, train: Values, train_y: Labels, test: Values, test_y: Labels) -> Arrays:
-        """Return series (n, time, channels) as (n, 1, time, channels).
-
-        Channels are normalised and the whole is quantized by what the training series alone show.
-        """
-        normalisation = Normalisation.of(train)
-        train, test = normalisation.apply(train), normalisation.apply(test)
-        inputs = InputRange.of(train)
-        train_x, test_x = inputs.quantize(train)[:, None], inputs.quantize(test)[:, None]
-        return cls(train_x, train_y, test_x, test_y, inputs.scale, inputs.zero_point)
 
 
 @dataclass(frozen=True)
@@ -98,40 +63,21 @@ class Converted:
                 f"dataset {self.info.name}: {error}; with a network, repeat: {self.info.fetch_command}"
             ) from None
         file = io.BytesIO()
-        np.savez(
-            file,
-            allow_pickle=False,
-            **{field.name: np.asarray(getattr(arrays, field.name)) for field in fields(Arrays)},
-        )
+        write_arrays(file, arrays)
         write_atomically(self.path, file.getvalue())
 
-    def load(self, train: int, test: int, seed: int) -> SampleSet:
-        """Return `train` and `test` samples drawn with `seed` from the arrays in the cache."""
-        arrays = _read(self.path, self.info)
-        if not self.info.split:
-            pool = (arrays.train_x, arrays.train_y)
-            return draw_from_pool(self.info, pool, train, test, seed, arrays.scale, arrays.zero_point)
-        parts = (arrays.train_x, arrays.train_y, arrays.test_x, arrays.test_y)
-        return draw_from_parts(self.info, parts, train, test, seed, arrays.scale, arrays.zero_point)
+    def arrays(self) -> Arrays:
+        """Return all samples from the cache; raise InputError when its file is damaged."""
+        return _read(self.path, self.info)
 
 
 @lru_cache(maxsize=2)
 def _read(path: Path, info: DatasetInfo) -> Arrays:
-    """Return the arrays of a file of the cache; raise InputError when it is damaged."""
+    arrays = read_arrays(path)
     try:
-        # Opened here, because np.load leaves a damaged file open.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = Arrays(
-                train_x=file["train_x"],
-                train_y=file["train_y"],
-                test_x=file["test_x"],
-                test_y=file["test_y"],
-                scale=float(file["scale"]),
-                zero_point=int(file["zero_point"]),
-            )
         _check(arrays, info)
-    except Exception as error:  # NumPy and zipfile raise many types for a damaged file
-        raise InputError(f"{path}: damaged: {error}; delete the file to fetch it again") from None
+    except InputError as error:
+        raise InputError(f"{path}: damaged: {error}; delete the file to make it anew") from None
     return arrays
 
 
@@ -143,9 +89,7 @@ def _check(arrays: Arrays, info: DatasetInfo) -> None:
     ):
         if x.shape != (count, *info.shape) or y.shape != (count,):
             raise InputError(f"samples {x.shape} with labels {y.shape}; expected {(count, *info.shape)} and {(count,)}")
-        if x.dtype != np.uint8 or y.dtype != np.uint8:
-            raise InputError(f"samples of {x.dtype} with labels of {y.dtype}; expected uint8")
         if count and set(np.unique(y)) != set(range(info.classes)):
             raise InputError(f"labels {sorted(set(y.tolist()))}; expected each of 0..{info.classes - 1}")
-    if not (np.isfinite(arrays.scale) and arrays.scale > 0 and 0 <= arrays.zero_point <= 255):
-        raise InputError(f"scale {arrays.scale} and zero point {arrays.zero_point}; expected a range of uint8")
+    check_groups(arrays, info)
+    check_types(arrays)

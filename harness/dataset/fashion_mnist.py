@@ -9,10 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from harness.assets import cache_dir, write_atomically
-from harness.dataset.catalogue import dataset_info
+from harness.dataset.arrays import Arrays
 from harness.dataset.idx import read_idx
 from harness.dataset.package import run_client
-from harness.dataset.sample import Images, Labels, SampleSet, draw_from_parts
 from harness.errors import InputError, MissingToolError
 
 PACKAGE = "dataset-fashion-mnist"
@@ -90,9 +89,9 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 @cache
-def _read(folder: Path) -> tuple[Images, Labels, Images, Labels]:
-    """Return training images and labels, test images and labels; raise InputError when they are not the published."""
-    arrays = []
+def _read(folder: Path) -> Arrays:
+    """Return the published images and labels; raise InputError when they are others."""
+    parts = []
     for name, shape in _FILES.items():
         array = read_idx(folder / name, shape)
         found = hashlib.sha256(array.tobytes()).hexdigest()
@@ -101,15 +100,17 @@ def _read(folder: Path) -> tuple[Images, Labels, Images, Labels]:
                 f"{folder / name}: SHA-256 of the samples is {found}; expected {_SHA256[name]}; "
                 "delete the file to fetch it again"
             )
-        arrays.append(array)
-    train_x, train_y, test_x, test_y = arrays
-    return train_x[..., None], train_y, test_x[..., None], test_y
+        parts.append(array)
+    train_x, train_y, test_x, test_y = parts
+    return Arrays(train_x[..., None], train_y, test_x[..., None], test_y, scale=1 / _LARGEST_VALUE, zero_point=0)
 
 
-def load(train: int, test: int, seed: int) -> SampleSet:
-    """Return stratified seeded parts of the published training and test samples; real values are 0..1."""
+def arrays() -> Arrays:
+    """Return the published training and test samples; real values are 0..1.
+
+    Raises MissingToolError when the files are absent and InputError when they are not those published.
+    """
     folder = find_files()
     if folder is None:
         raise MissingToolError(f"dataset fashion-mnist: its files are in neither {SYSTEM_DIR} nor {_cached()}")
-    info = dataset_info("fashion-mnist")
-    return draw_from_parts(info, _read(folder), train, test, seed, scale=1 / _LARGEST_VALUE, zero_point=0)
+    return _read(folder)

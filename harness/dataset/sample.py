@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.assets import content_hash
-from harness.dataset.catalogue import DatasetInfo
+from harness.dataset.info import DatasetInfo
 
 Images = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
@@ -56,34 +56,6 @@ def stratified_order(labels: Labels, seed: int) -> npt.NDArray[np.int64]:
         members = np.flatnonzero(labels == label)
         place[generator.permutation(members)] = (np.arange(len(members)) + generator.random()) / len(members)
     return np.argsort(place, kind="stable").astype(np.int64)
-
-
-def draw_from_pool(
-    info: DatasetInfo, pool: tuple[Images, Labels], train: int, test: int, seed: int, scale: float, zero_point: int
-) -> SampleSet:
-    """Return samples from opposite ends of one stratified order of all samples and labels, the `pool`."""
-    x, y = pool
-    order = stratified_order(y, seed)
-    first, last = order[:train], order[len(order) - test :]
-    return SampleSet(info, x[first], y[first], x[last], y[last], scale, zero_point)
-
-
-def draw_from_parts(
-    info: DatasetInfo,
-    parts: tuple[Images, Labels, Images, Labels],
-    train: int,
-    test: int,
-    seed: int,
-    scale: float,
-    zero_point: int,
-) -> SampleSet:
-    """Return samples from a stratified order of the training part and one of the test part.
-
-    `parts` are training samples and labels, test samples and labels.
-    """
-    train_x, train_y, test_x, test_y = parts
-    first, second = stratified_order(train_y, seed)[:train], stratified_order(test_y, seed)[:test]
-    return SampleSet(info, train_x[first], train_y[first], test_x[second], test_y[second], scale, zero_point)
 
 
 def visiting_order(n_train: int, epochs: int, seed: int) -> npt.NDArray[np.uint32]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.dataset.archive import read_members
+from harness.dataset.arrays import Arrays
 from harness.dataset.catalogue import dataset_info
-from harness.dataset.converted import Arrays, Converted
+from harness.dataset.converted import Converted
 from harness.dataset.npy import read_npy
 from harness.dataset.package import Package
 from harness.dataset.sample import stratified_order

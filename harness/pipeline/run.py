@@ -137,7 +137,7 @@ class Runner:
 
     def _samples(self, prepared: PreparedRun) -> SampleSet:
         choice = prepared.scenario.dataset
-        arguments = (choice.name, choice.train, choice.test, choice.seed)
+        arguments = (prepared.scenario.origin(), choice.train, choice.test, choice.seed)
         return self._once.get(("samples", *arguments), lambda: load_dataset(*arguments))
 
     def _store(self, prepared: PreparedRun) -> SampleStore:

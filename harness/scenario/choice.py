@@ -11,7 +11,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from harness.dataset import dataset_names
+from harness.dataset import OWN, dataset_names
 from harness.model import network_names
 from harness.platform import platform_names
 from harness.quantity import show
@@ -68,7 +68,7 @@ class OneOf:
 
 PlatformName = Annotated[str, OneOf("platform", platform_names)]
 ModelName = Annotated[str, OneOf("model", network_names)]
-DatasetName = Annotated[str, OneOf("data set", dataset_names)]
+DatasetName = Annotated[str, OneOf("data set", lambda: (*dataset_names(), *OWN))]
 
 
 @dataclass(frozen=True)
@@ -97,3 +97,36 @@ class CountOrWord:
 
 Steps = Annotated[int | Literal["all"], CountOrWord(("all",))]
 TrainedLayers = Annotated[int | Literal["all", "auto"], CountOrWord(("all", "auto"))]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Makes an annotated `list[int]` `fewest` to `most` whole numbers from `low` to `high`."""
+
+    low: int
+    high: int
+    fewest: int
+    most: int
+
+    def validate(self, value: object) -> list[int]:
+        """Return the list. Raises PydanticCustomError on anything else."""
+        if isinstance(value, list) and self.fewest <= len(value) <= self.most:
+            numbers = [item for item in value if type(item) is int and self.low <= item <= self.high]
+            if len(numbers) == len(value):
+                return numbers
+        raise PydanticCustomError("numbers", "no such list")
+
+    def describe(self) -> str:
+        """Say what is accepted, for messages and the reference."""
+        count = str(self.fewest) if self.fewest == self.most else f"{self.fewest} to {self.most}"
+        return f"a list of {count} whole numbers from {self.low} to {self.high}"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.validate)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        items = {"type": "integer", "minimum": self.low, "maximum": self.high}
+        return {"type": "array", "items": items, "minItems": self.fewest, "maxItems": self.most}
+
+
+Shape = Annotated[list[int], Numbers(1, 65_535, 3, 3)]

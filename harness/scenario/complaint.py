@@ -39,6 +39,8 @@ def complaint(error: ErrorDetails, path: Path, data: Any) -> str:
     if kind == "union_tag_invalid":
         return f"unknown layer type {show(context['tag'])}; {one_of(str(context['tag']), layer_types())}"
     value = show(error["input"])
+    if kind == "numbers":
+        return f"{value} is not allowed; expected {wanted}"
     if kind == "count":
         return f"{value} is no count; expected {wanted}"
     if kind == "literal_error":

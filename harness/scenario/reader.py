@@ -106,7 +106,12 @@ def _check_data(document: Document, scenario: Scenario, source: Source) -> None:
     def report(key: KeyPath, message: str) -> None:
         document.report(source.place(key), format_path(key), message)
 
-    info = scenario.dataset_info()
+    try:
+        info = scenario.dataset_info()
+    except InputError as error:
+        key = "file" if scenario.dataset.file else "folder"
+        report(("dataset", key if source.is_written(("dataset", key)) else "name"), str(error))
+        return
     excess = info.excess(scenario.dataset.train, scenario.dataset.test)
     if excess:
         report(("dataset", excess[0]), excess[1])

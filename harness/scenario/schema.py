@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
-from harness.dataset import DatasetInfo, dataset_info
+from harness.dataset import OWN, DatasetInfo, Origin, dataset_info, describe
 from harness.model import LayerSpec, Network, load_network, network_of_layers
 from harness.quantity import Ratio, SizeBounds
 from harness.scenario.choice import (
@@ -25,15 +25,20 @@ from harness.scenario.choice import (
     RatioForm,
     Rounding,
     ScheduleName,
+    Shape,
     Steps,
     TrainedLayers,
 )
 from harness.scenario.method import METHODS, MethodName, with_method
+from harness.scenario.permission import permitted_path
 from harness.scenario.source import Source
 
 _KIB = 1024
 _MIB = 1024 * 1024
 _SEED_LIMIT = 1 << 32
+
+
+_FileName = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class _Section(BaseModel):
@@ -86,12 +91,61 @@ class ModelChoice(_Section):
 class DatasetChoice(_Section):
     """The data, and how much of it."""
 
-    name: DatasetName = Field(description="a data set the harness can load", examples=["digits", "fashion-mnist"])
+    name: DatasetName = Field(
+        description="a data set the harness can load; `npz` or `csv` for a file of one's own",
+        examples=["digits", "fashion-mnist"],
+    )
+    folder: _FileName | None = Field(
+        None,
+        description="the folder with the publisher's files, for a data set that no package ships; relative to the "
+        "scenario file, the working folder or a folder that HARNESS_DATA lists, and in or below one of these; not "
+        "given, the publisher's name of the folder",
+        examples=["cifar-10-batches-bin"],
+    )
+    file: _FileName | None = Field(
+        None,
+        description="one's own samples, found as `folder` is: for `npz`, the arrays train_x, train_y, test_x and "
+        "test_y, or x and y; for `csv`, a line of column names, then one sample a line",
+        examples=["gestures.npz"],
+    )
+    test_file: _FileName | None = Field(
+        None,
+        description="CSV file of test samples; not given, one fifth of each class of `file` is for the test",
+        examples=["gestures-test.csv"],
+    )
+    label: str = Field(
+        "label",
+        min_length=1,
+        max_length=256,
+        description="column of a CSV file that names the class",
+        examples=["label"],
+    )
+    shape: Shape | None = Field(
+        None,
+        description="height, width and channels of a sample of one's own; not given, the values of a CSV line are "
+        "channels, and those of `npz` samples are taken by the number of their dimensions",
+        examples=[[1, 128, 6]],
+    )
     train: int = Field(ge=1, le=1_000_000, description="number of training samples", examples=[1000])
     test: int = Field(ge=1, le=1_000_000, description="number of test samples, never trained on", examples=[400])
     seed: int = Field(
         1, ge=0, lt=_SEED_LIMIT, description="which samples are drawn; the same seed draws the same", examples=[1]
     )
+
+    @model_validator(mode="after")
+    def _keys_of_the_name(self) -> Self:
+        is_own = self.name in OWN
+        if is_own and self.file is None:
+            _conflict(f"no file for {self.name}; expected the key 'file'", "name")
+        for key, allowed, where in (
+            ("file", is_own, "npz or csv"),
+            ("shape", is_own, "npz or csv"),
+            ("test_file", self.name == "csv", "csv"),
+            ("folder", not is_own and bool(dataset_info(self.name).obtain), "a data set of publisher's files"),
+        ):
+            if getattr(self, key) is not None and not allowed:
+                _conflict(f"{key} is not for {self.name}; expected it with the name {where}", key)
+        return self
 
 
 class Update(_Section):
@@ -389,9 +443,24 @@ class Scenario(_Section):
         """
         return self._source.locate(key) or self.name
 
+    def origin(self) -> Origin:
+        """Return where the samples come from; raise InputError when the scenario may not read there."""
+        choice = self.dataset
+        if choice.name in OWN:
+            assert choice.file is not None
+            test_path = permitted_path(choice.test_file, self.file) if choice.test_file else None
+            height, width, channels = choice.shape or (0, 0, 0)
+            shape = (height, width, channels) if choice.shape else None
+            return Origin(choice.name, permitted_path(choice.file, self.file), test_path, choice.label, shape)
+        folder = choice.folder or dataset_info(choice.name).folder
+        return Origin(choice.name, permitted_path(folder, self.file) if folder else None)
+
     def dataset_info(self) -> DatasetInfo:
-        """Return shape, classes and origin of the data set."""
-        return dataset_info(self.dataset.name)
+        """Return shape, classes and source of the data set.
+
+        Raises InputError when its files are the user's and are missing or damaged, or may not be read.
+        """
+        return describe(self.origin())
 
     def network(self) -> Network:
         """Return the named network, or the one of the layers written out for the data set's shape."""

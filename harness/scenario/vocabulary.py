@@ -14,7 +14,7 @@ from harness.model import LayerSpec
 from harness.scenario.schema import Scenario
 from harness.scenario.source import Path
 
-_NOT_EXPANDABLE = {"name", "description", "tags", "model.layers"}
+_NOT_EXPANDABLE = {"name", "description", "tags", "model.layers", "dataset.shape"}
 _NUMBERS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
