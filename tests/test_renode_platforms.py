@@ -5,18 +5,27 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
-from firmware_builds import BOARDS, job, probe
+from firmware_builds import BOARDS, build, job, probe
+from typer.testing import CliRunner
 
 from harness.build import Image
+from harness.cli import app
+from harness.cost import BoardMemory
 from harness.engine import UnicornEngine
 from harness.engine.renode.description import describe, node_name, registers_source
 from harness.engine.renode.installation import find_renode, renode_environment
+from harness.engine.renode.pace import Pace, pace
+from harness.pipeline.profile import RegionName, RegionProfile, profile
 from harness.platform import Platform, bare_platform, load_platform, platform_names
 
 PLATFORMS = Path(__file__).resolve().parent.parent / "renode" / "platforms"
+COUNTING = ("nrf52840", "imxrt1062")
+"""Boards of which firmware reads DWT.CYCCNT; one with a single- and one with a dual-issue core."""
+
 NODE = re.compile(r"^(?P<name>\w+): (?P<kind>[\w.]+) @ sysbus(?: (?P<origin>0x[0-9A-F]+))?$")
 SETTING = re.compile(r"^    (?P<key>\w+): (?P<value>.+)$")
 UARTS = {
@@ -93,8 +102,9 @@ def test_each_core_has_its_type_and_a_cycle_counter_where_the_architecture_has_o
     assert nodes[node_name(board.uart)].kind == UARTS[board.name]
 
 
-def test_counters_run_at_the_frequency_that_is_asked_for(board: Platform) -> None:
-    nodes = nodes_of(describe(board, 71_000_000))
+def test_counters_and_instructions_go_as_fast_as_is_asked_for(board: Platform) -> None:
+    nodes = nodes_of(describe(board, Pace(50, 71_000_000)))
+    assert nodes["cpu"].settings["PerformanceInMips"] == "50"
     assert nodes["nvic"].settings["systickFrequency"] == "71000000"
     if "dwt" in nodes:
         assert nodes["dwt"].settings["frequency"] == "71000000"
@@ -123,46 +133,131 @@ sysbus ReadByte 0x40008038
 """
 
 
-def a_run(board: str, folder: Path) -> str:
-    """Return monitor commands that run the probe of a board and say how many instructions it took to its end."""
-    platform, elf = load_platform(board), probe(board)
+def a_run(name: str, board: str, elf: Path, description: Path, folder: Path, extra: str = "") -> str:
+    """Return monitor commands that run `elf` and say how many instructions it took to its end."""
+    platform = load_platform(board)
     finish = Image(elf).symbols["finish"].address
-    told = f"import sys; sys.stdout.write('{board} %s\\n' % cpu.ExecutedInstructions); cpu.IsHalted = True"
+    told = f"import sys; sys.stdout.write('{name} %s\\n' % cpu.ExecutedInstructions); cpu.IsHalted = True"
     return f"""\
-mach create "{board}"
-machine LoadPlatformDescription @{PLATFORMS}/{board}.repl
-{ALIASES if board == "rp2040" else ""}
+mach create "{name}"
+machine LoadPlatformDescription @{description}
+{extra}
 sysbus LoadELF @{elf}
 cpu VectorTableOffset 0x{platform.vector_table:x}
-cpu PerformanceInMips 1000
-{node_name(platform.uart)} CreateFileBackend @{folder}/{board} true
+{node_name(platform.uart)} CreateFileBackend @{folder}/{name} true
 cpu AddHook 0x{finish:x} "{told}"
 emulation SetAdvanceImmediately true
-emulation RunFor "0.01"
+emulation RunFor "0.03"
 mach clear
 """
 
 
-def test_the_same_firmware_takes_the_same_instructions_and_writes_the_same_bytes_in_renode(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where one Renode ran everything and left what UARTs sent; `said` is what it printed."""
     renode = find_renode()
     if renode is None:
         pytest.skip("Renode is not here: RENODE is not set, and neither PATH nor the cache has it")
-    script = tmp_path / "run.resc"
-    runs = "".join(a_run(board, tmp_path) for board in BOARDS)
-    script.write_text(f"using sysbus\ninclude @{registers_source()}\n{runs}quit\n", "utf-8")
-    said = subprocess.run(
-        [renode.command, "--disable-xwt", "--console", "--plain", "--config", tmp_path / "config", script],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=renode_environment(),
-    ).stdout
-    counted = {board: int(count) for board, count in re.findall(r"^(\w+) (\d+)\r?$", said, re.MULTILINE)}
+    folder = tmp_path_factory.mktemp("renode-platforms")
+    runs = ""
+    for board in BOARDS:
+        extra = ALIASES if board == "rp2040" else ""
+        runs += a_run(
+            board, board, probe(board), PLATFORMS / f"{board}.repl", folder, f"cpu PerformanceInMips 500\n{extra}"
+        )
+    for board in COUNTING:
+        elf, description = build(board, "cyccnt.c"), folder / f"{board}.repl"
+        description.write_text(describe(load_platform(board), pace_of(board)), "utf-8")
+        runs += a_run(f"cyccnt-{board}", board, elf, description, folder)
+    (folder / "run.resc").write_text(f"using sysbus\ninclude @{registers_source()}\n{runs}quit\n", "utf-8")
+    with (folder / "said").open("wb") as said:
+        subprocess.run(
+            [
+                renode.command,
+                "--disable-xwt",
+                "--console",
+                "--plain",
+                "--config",
+                folder / "config",
+                folder / "run.resc",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+            env=renode_environment(),
+        )
+    return folder
+
+
+@cache
+def my_function(board: str) -> RegionProfile:
+    elf = build(board, "cyccnt.c")
+    return profile(elf, load_platform(board), RegionName("my_function"), memory_system=BoardMemory())
+
+
+def pace_of(board: str) -> Pace:
+    return pace(load_platform(board).clock_hz, my_function(board).cycles / my_function(board).instructions)
+
+
+def said_by(folder: Path) -> str:
+    return (folder / "said").read_text("utf-8", errors="replace").replace("\r", "")
+
+
+def test_the_same_firmware_takes_the_same_instructions_and_writes_the_same_bytes_in_renode(folder: Path) -> None:
+    counted = {name: int(count) for name, count in re.findall(r"^(\w+) (\d+)$", said_by(folder), re.MULTILINE)}
     traces = {board: UnicornEngine().run(job(board, probe(board))) for board in BOARDS}
-    assert counted == {board: trace.executions.sum() for board, trace in traces.items()}, said
+    assert counted == {board: trace.executions.sum() for board, trace in traces.items()}, said_by(folder)
     for board, trace in traces.items():
         (record,) = trace.records
-        assert f'"value": "{record["value"]}"' in (tmp_path / board).read_text("ascii")
-    read = re.findall(r"^0x([0-9A-F]+)\r?$", said, re.MULTILINE)
+        assert f'"value": "{record["value"]}"' in (folder / board).read_text("ascii")
+
+
+def test_registers_and_their_aliases_do_in_renode_what_they_do_on_the_default_engine(folder: Path) -> None:
+    read = re.findall(r"^0x([0-9A-F]+)$", said_by(folder), re.MULTILINE)
     assert [int(word, 16) for word in read] == [0x301, 0x201, 0x600, 0x1FFFFFF, 0x5, 0x7]
+
+
+@pytest.mark.parametrize("board", COUNTING)
+def test_firmware_that_reads_its_cycle_counter_in_renode_sees_the_modelled_cycles(folder: Path, board: str) -> None:
+    seen = re.fullmatch(r"elapsed (\d+) cycles\s*", (folder / f"cyccnt-{board}").read_text("ascii"))
+    assert seen is not None
+    assert int(seen[1]) == pytest.approx(my_function(board).cycles, rel=0.02)
+    assert int(seen[1]) != pytest.approx(my_function(board).instructions, rel=0.05)
+
+
+# Paces -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("clock_hz", [16_000_000, 64_000_000, 133_000_000, 600_000_000])
+@pytest.mark.parametrize("cycles_per_instruction", [0.6, 1.0, 1.4143, 1.7648, 3.3])
+def test_a_pace_has_the_cycles_per_instruction_exactly_and_the_time_of_the_board_nearly(
+    clock_hz: int, cycles_per_instruction: float
+) -> None:
+    found = pace(clock_hz, cycles_per_instruction)
+    assert found.cycles_per_instruction == pytest.approx(cycles_per_instruction, rel=1e-6)
+    wanted = clock_hz / cycles_per_instruction / 1e6
+    assert found.mips == pytest.approx(wanted, rel=max(0.02, 0.5 / wanted))
+    assert found.resolution_instructions <= found.mips
+
+
+def test_of_the_near_paces_the_one_with_the_finest_clock_is_taken() -> None:
+    assert pace(100_000_000, 1.0).mips == 100
+    assert pace(101_000_000, 1.0) == Pace(100, 100_000_000)
+    assert pace(101_000_000, 1.0).resolution_instructions == 1
+
+
+def test_the_command_writes_a_description_whose_counters_follow_the_model_of_a_region(tmp_path: Path) -> None:
+    written = tmp_path / "nrf.repl"
+    arguments = ["renode", "platform", "nrf52840", "--elf", str(build("nrf52840", "cyccnt.c"))]
+    result = CliRunner().invoke(app, [*arguments, "--region", "my_function", "-o", str(written)])
+    assert result.exit_code == 0, result.output
+    text = written.read_text("utf-8")
+    assert text.startswith("// Counters show cycles by pipeline-m4f-1")
+    assert nodes_of(text) == nodes_of(describe(load_platform("nrf52840"), pace_of("nrf52840")))
+    assert nodes_of(text)["dwt"].settings["frequency"] == str(pace_of("nrf52840").counter_hz)
+
+
+def test_a_region_without_a_firmware_is_bad_input() -> None:
+    result = CliRunner().invoke(app, ["renode", "platform", "nrf52840", "--region", "f"])
+    assert "expected --elf" in str(result.exception)

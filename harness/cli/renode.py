@@ -12,6 +12,7 @@ from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.engine.renode.download import Report
+    from harness.platform import Platform
 
 app = typer.Typer(no_args_is_help=True, help="Install Renode, and tell which one is used.")
 
@@ -62,17 +63,43 @@ def where() -> None:
 def platform(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A board, such as nrf52840.", show_default=False)],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; standard output when not given.")] = None,
+    elf: Annotated[
+        Path | None, typer.Option("--elf", help="Firmware whose modelled cycles DWT and SysTick shall count.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", help="Function of the firmware to take them from; not given: all of it.")
+    ] = None,
 ) -> None:
-    """Print a board's Renode platform description, to be loaded after renode/peripherals/register_block.cs."""
+    """Print a board's Renode platform description, to be loaded after renode/peripherals/register_block.cs.
+
+    With --elf, the firmware runs on the default engine first. Its mean cycles per instruction, by the cycle models, set
+    the counters' frequency and Renode's instructions per second, so that it reads modelled cycles from DWT.CYCCNT.
+    """
     from harness.assets import write_atomically
     from harness.engine.renode.description import describe
     from harness.platform import load_platform
 
-    text = describe(load_platform(name))
+    if region is not None and elf is None:
+        raise InputError("--region: expected --elf, the firmware that has it")
+    board = load_platform(name)
+    text = describe(board) if elf is None else _modelled(board, elf, region)
     if output is None:
         typer.echo(text, nl=False)
     else:
         write_atomically(output, text.encode())
+
+
+def _modelled(board: Platform, elf: Path, region: str | None) -> str:
+    from harness.cost import BoardMemory
+    from harness.engine.renode.description import describe
+    from harness.engine.renode.pace import pace
+    from harness.pipeline.profile import RegionName, profile
+
+    profiled = profile(elf, board, None if region is None else RegionName(region), memory_system=BoardMemory())
+    cycles_per_instruction = profiled.cycles / profiled.instructions
+    what = f"{region or 'the whole run'} of {elf.name}, {cycles_per_instruction:.4f} cycles an instruction"
+    note = f"// Counters show cycles by {profiled.model} for {what}.\n// {profiled.error}\n"
+    return note + describe(board, pace(board.clock_hz, cycles_per_instruction))
 
 
 def _runs(command: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.assets import asset_dir
 from harness.engine.device import SYSTEM_CONTROL_SPACE
+from harness.engine.renode.pace import Pace
 from harness.platform import Core, Peripheral, Platform
 
 REGISTERS = "peripherals/register_block.cs"
@@ -38,13 +39,15 @@ def node_name(name: str) -> str:
     return name.lower().replace("-", "_").replace(" ", "_")
 
 
-def describe(platform: Platform, counter_hz: int | None = None) -> str:
+def describe(platform: Platform, pace: Pace | None = None) -> str:
     """Return the description of `platform`, a text for `machine LoadPlatformDescription`.
 
-    DWT.CYCCNT and SysTick count `counter_hz` a virtual second, the core's clock when it is not given.
+    With a `pace`, virtual time goes as that says; without, DWT.CYCCNT and SysTick run at the core's clock and Renode's
+    MIPS stay what they are.
     """
-    clock_hz = counter_hz or platform.clock_hz
-    cpu = _node("cpu", "CPU.CortexM", None, cpuType=f'"{_CPU_TYPE[platform.core]}"', nvic="nvic")
+    clock_hz = platform.clock_hz if pace is None else pace.counter_hz
+    speed = {} if pace is None else {"PerformanceInMips": pace.mips}
+    cpu = _node("cpu", "CPU.CortexM", None, cpuType=f'"{_CPU_TYPE[platform.core]}"', nvic="nvic", **speed)
     nvic = _node("nvic", "IRQControllers.NVIC", SYSTEM_CONTROL_SPACE, systickFrequency=clock_hz)
     nodes = [
         f"// {platform.title}, as the harness emulates it. Load it after {REGISTERS}.",
