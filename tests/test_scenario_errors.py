@@ -294,7 +294,9 @@ def test_the_good_file_is_good(tmp_path: Path) -> None:
         pytest.param(
             "platform: rp2040", "<<: {platform: rp2040}\nplatform: rp2040", "8:1: <<: unknown key", [], id="merge-key"
         ),
-        pytest.param("{name: digits-cnn}", "{}", "2:8: model: no network", ["'name' or 'layers'"], id="no-network"),
+        pytest.param(
+            "{name: digits-cnn}", "{}", "2:8: model: no network", ["'name', 'layers' or 'onnx'"], id="no-network"
+        ),
         pytest.param(
             "{name: digits-cnn}",
             "{name: digits-cnn, layers: [{type: flatten}]}",

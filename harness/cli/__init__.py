@@ -16,6 +16,7 @@ from harness.cli import (
     doctor,
     energy,
     explain,
+    export,
     firmware,
     profile,
     renode,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
 app.command("validate")(validate.validate)
 app.command("profile")(profile.profile)
 app.command("validate-model")(validate_model.validate_model)

@@ -64,11 +64,12 @@ def explain(
     Tables go to the terminal, pictures to FOLDER/explain/RUN. Collapsed stacks are for flamegraph.pl and speedscope,
     the timeline for ui.perfetto.dev.
     """
+    from harness.cli.run import results_folder
     from harness.explanation.breakdown import By, scope_of
     from harness.explanation.stored_run import StoredRun, select_run
     from harness.result import read_results
 
-    folder = _results_of(folder)
+    folder = results_folder(folder)
     documents = read_results(folder)
     base = folder if folder.is_dir() else folder.parent
     stored = StoredRun(select_run(base, documents, run), base)
@@ -89,20 +90,6 @@ def explain(
         target = pictures or base / PICTURES / stored.document.run.id
         write_plots(target, explanation_plots(stored))
         typer.echo(f"pictures: {target}")
-
-
-def _results_of(path: Path) -> Path:
-    """Return the output folder of a scenario file, and any other path as it is."""
-    if path.suffix not in (".yaml", ".yml"):
-        return path
-    from harness.cli.run import OUTPUT
-    from harness.errors import InputError
-    from harness.scenario import read_scenarios
-
-    folder = OUTPUT / read_scenarios(path)[0].name
-    if not folder.is_dir():
-        raise InputError(f"{path}: expected its results in {folder}; make them with: harness run {path}")
-    return folder
 
 
 def _export(

@@ -35,6 +35,16 @@ def read_files(files: list[Path]) -> list[Scenario]:
     return scenarios
 
 
+def results_folder(path: Path) -> Path:
+    """Return the output folder of a scenario file, and any other path as it is; raise InputError when it has none."""
+    if path.suffix not in (".yaml", ".yml"):
+        return path
+    folder = OUTPUT / read_files([path])[0].name
+    if not folder.is_dir():
+        raise InputError(f"{path}: expected its results in {folder}; make them with: harness run {path}")
+    return folder
+
+
 def _make_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

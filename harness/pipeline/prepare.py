@@ -92,7 +92,7 @@ def _plan(network: Network, training: Training, arena_budget_bytes: int) -> Plan
 
 def _weights(scenario: Scenario, network: Network) -> NetworkWeights:
     if scenario.model.weights is None:
-        return initial_weights(network, scenario.training.seed)
+        return scenario.onnx_weights() or initial_weights(network, scenario.training.seed)
     try:
         return tuple(read_weights(Path(scenario.file).parent / scenario.model.weights, network))
     except InputError as error:

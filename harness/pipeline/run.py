@@ -45,14 +45,11 @@ from harness.result import (
     StoredFile,
     collect_provenance,
 )
-from harness.result.evidence import FIRMWARE, TRACES, store_file, store_layout
+from harness.result.evidence import FIRMWARE, TRACES, WEIGHTS, store_file, store_layout
 from harness.trace import STEP_PHASES, Trace
 
 TWIN_OPTIMIZATION = "-O3"
 TWIN_TIMEOUT_S = 4 * 3600.0
-
-WEIGHTS = "weights"
-"""Folder beside the results, with an entry a run."""
 
 _LARGEST_UINT8 = 255
 
@@ -115,6 +112,10 @@ class Runner:
             "core": prepared.platform.core,
             "clock_hz": prepared.platform.clock_hz,
         }
+        if scenario.model.name is None:
+            # Files of layers and of samples may change; what was read from them stays with the result.
+            settings["model"]["layers"] = [layer.model_dump(mode="json") for layer in prepared.network.layers]
+            settings["model"]["input_shape"] = list(prepared.network.input_shape)
         return {
             "run": Run(
                 id=prepared.id,

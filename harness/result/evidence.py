@@ -13,6 +13,7 @@ from harness.result.layout import Layout
 
 TRACES = "traces"
 FIRMWARE = "firmware"
+WEIGHTS = "weights"
 """Folders beside the results, with an entry a run."""
 
 

@@ -116,8 +116,13 @@ def _check_data(document: Document, scenario: Scenario, source: Source) -> None:
     if excess:
         report(("dataset", excess[0]), excess[1])
     written_out = scenario.model.layers is not None
-    model: KeyPath = ("model", "layers") if written_out else ("model", "name")
-    network = scenario.network()
+    origin = "layers" if written_out else "onnx" if scenario.model.onnx is not None else "name"
+    model: KeyPath = ("model", origin)
+    try:
+        network = scenario.network()
+    except InputError as error:
+        report(model, str(error))
+        return
     if network.input_shape != info.shape:
         report(
             model,

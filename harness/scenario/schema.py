@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.dataset import OWN, DatasetInfo, Origin, dataset_info, describe
-from harness.model import LayerSpec, Network, load_network, network_of_layers
+from harness.model import LayerSpec, Network, NetworkWeights, load_network, network_of_layers
+from harness.model.onnx import read_onnx
 from harness.quantity import Ratio, SizeBounds
 from harness.scenario.choice import (
     ActivationRanges,
@@ -58,17 +59,25 @@ def _value_at(section: _Section, key: str) -> Any:
 
 
 class ModelChoice(_Section):
-    """The network: a name, or its layers written out."""
+    """The network: a name, its layers written out, or an ONNX file."""
 
     name: ModelName | None = Field(
         None, description="a network that ships with the harness", examples=["digits-cnn", "fmnist-cnn"]
+    )
+    onnx: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1024,
+        description="an ONNX file with the layers and their initial weights, found as `dataset.folder` is; needs the "
+        "package onnx",
+        examples=["net.onnx"],
     )
     weights: str | None = Field(
         None,
         min_length=1,
         max_length=1024,
         description="a .npz file with the initial weights, relative to the scenario file; every run writes one with "
-        "its trained weights; not given, weights are drawn from training.seed",
+        "its trained weights; not given, they are those of the ONNX file, or drawn from training.seed",
         examples=["trained.npz"],
     )
     layers: list[LayerSpec] | None = Field(
@@ -80,11 +89,12 @@ class ModelChoice(_Section):
     )
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if self.name is not None and self.layers is not None:
-            _conflict("both a name and layers; expected one of them", "layers")
-        if self.name is None and self.layers is None:
-            _conflict("no network; expected the key 'name' or 'layers'")
+    def _one_network(self) -> Self:
+        given = [key for key in ("name", "layers", "onnx") if getattr(self, key) is not None]
+        if len(given) > 1:
+            _conflict(f"both {given[0]} and {given[1]}; expected one of them", given[1])
+        if not given:
+            _conflict("no network; expected the key 'name', 'layers' or 'onnx'")
         return self
 
 
@@ -396,6 +406,7 @@ class Scenario(_Section):
     engine: EngineChoice = Field(default_factory=EngineChoice, description="what executes the firmware")
 
     _source: Source = PrivateAttr(default_factory=Source)
+    _imported: tuple[Network, NetworkWeights] | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:
@@ -463,8 +474,23 @@ class Scenario(_Section):
         return describe(self.origin())
 
     def network(self) -> Network:
-        """Return the named network, or the one of the layers written out for the data set's shape."""
+        """Return the named network, or the one of the layers or the ONNX file for the data set's shape.
+
+        Raises InputError when the ONNX file cannot be read as one, MissingToolError without the package onnx.
+        """
         if self.model.layers is not None:
             return network_of_layers(self.model.layers, self.dataset_info().shape)
+        if self.model.onnx is not None:
+            return self._onnx()[0]
         assert self.model.name is not None
         return load_network(self.model.name)
+
+    def onnx_weights(self) -> NetworkWeights | None:
+        """Return the weights of the ONNX file, or None when the network is from elsewhere; raises as `network`."""
+        return None if self.model.onnx is None else self._onnx()[1]
+
+    def _onnx(self) -> tuple[Network, NetworkWeights]:
+        assert self.model.onnx is not None
+        if self._imported is None:
+            self._imported = read_onnx(permitted_path(self.model.onnx, self.file), self.dataset_info().shape)
+        return self._imported
