@@ -142,4 +142,6 @@ def test_a_scenario_says_what_is_wrong_with_its_onnx_file(tmp_path: Path) -> Non
     line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "none.onnx" in text)
     result = run("small.yaml", cwd=tmp_path)
     assert result.returncode == 2
-    assert result.stderr == (f"small.yaml:{line}:9: model.onnx: none.onnx: no such file; expected an ONNX model\n")
+    assert result.stderr == (
+        f"small.yaml:{line}:9: model.onnx: {tmp_path}/none.onnx: no such file; expected an ONNX model\n"
+    )
