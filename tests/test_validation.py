@@ -123,6 +123,59 @@ def test_profile_on_the_command_line_prints_exact_and_estimated_numbers():
     assert json.loads(document.output)["instructions"] > ALL_COUNTDOWNS
 
 
+@pytest.fixture
+def baseline(tmp_path):
+    arguments = ["profile", str(build("nrf52840", "region.c")), "--platform", "nrf52840", "--region", "nested"]
+    path = tmp_path / "baseline.json"
+    path.write_text(CliRunner().invoke(app, [*arguments, "--json"]).output)
+    return [*arguments, "--baseline", str(path)], path
+
+
+def test_the_stack_of_a_region_is_that_of_all_its_callers_down_to_the_deepest_call(baseline):
+    _, path = baseline
+    document = json.loads(path.read_text())
+    assert document["stack_chain"][-6:] == ["nested"] * 6
+    assert document["stack_chain"][0] == "..."  # assembly without call frame information
+    seen = profile(build("nrf52840", "region.c"), load_platform("nrf52840"), RegionName("countdown"))
+    assert document["stack_bytes"] == seen.stack_bytes + 6 * 8  # six levels push two registers each
+
+
+def test_a_region_that_has_not_grown_is_as_good_as_its_baseline(baseline):
+    arguments, _ = baseline
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"ok +\d+ instructions, baseline \d+ \(\+0\.00%\)", result.output)
+
+
+@pytest.mark.parametrize(
+    ("key", "tolerance", "status"), [("cycles", "1 %", 1), ("stack_bytes", "1%", 1), ("cycles", "30 %", 0)]
+)
+def test_a_region_that_grew_beyond_the_tolerance_ends_with_status_1(baseline, key, tolerance, status):
+    arguments, path = baseline
+    document = json.loads(path.read_text())
+    document[key] /= 1.2
+    path.write_text(json.dumps(document))
+    result = CliRunner().invoke(app, [*arguments, "--tolerance", tolerance])
+    assert result.exit_code == status, result.output
+    assert result.output.count("WORSE") == status
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "pipeline-0"}, "model: made for 'pipeline-0', this is 'pipeline-m4f-1"),
+        ({"region": "countdown"}, "region: made for 'countdown', this is 'nested'; make a new baseline"),
+        ({"cycles": None}, "is no document of harness profile --json"),
+    ],
+)
+def test_a_baseline_of_something_else_is_refused(baseline, change, message):
+    arguments, path = baseline
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    assert message in str(CliRunner().invoke(app, arguments).exception)
+    path.unlink()
+    assert "make it with: harness profile" in str(CliRunner().invoke(app, arguments).exception)
+
+
 PAGE = Path(__file__).parent.parent / "docs" / "validation.md"
 PROGRAM = """\
   - name: {name}

@@ -44,10 +44,13 @@ class DeepStack:
     complete: bool
 
 
-def deep_stacks(trace: Trace, image: Image) -> list[DeepStack]:
-    """Return the deepest stack of every context of `trace`, in its order; sizes count from `__stack_top`."""
+def deep_stacks(trace: Trace, image: Image, stack_top: int | None = None) -> list[DeepStack]:
+    """Return the deepest stack of every context of `trace`, in its order.
+
+    Sizes count from `stack_top`, or from the symbol `__stack_top` when it is not given.
+    """
     unwinder = _Unwinder(image)
-    top = image.symbols["__stack_top"].address
+    top = image.symbols["__stack_top"].address if stack_top is None else stack_top
     found = []
     for column, context in enumerate(trace.contexts):
         registers, contents = trace.stack_registers[column].tolist(), trace.stack_contents[column]

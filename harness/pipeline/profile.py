@@ -10,6 +10,7 @@ from harness.build import Image
 from harness.cost import MemorySystem, price
 from harness.engine import AnyElf, Job, Region, run_isolated
 from harness.errors import InputError
+from harness.explanation.stack import DeepStack, deep_stacks
 from harness.platform import Platform
 from harness.scenario.choice import one_of
 
@@ -48,7 +49,9 @@ class FunctionCost:
 class RegionProfile:
     """What a region took. `instructions` is exact; `cycles` is an estimate of `model`, within `low` and `high`.
 
-    `functions` has the most expensive first. `error` says how far off the model may be.
+    `functions` has the most expensive first. `error` says how far off the model may be. `stack_bytes` is the most that
+    lay on the stack meanwhile, counted from where the stack began at reset, and `stack_chain` who called whom then, the
+    outermost function first; it begins with `...` where the rest cannot be told.
     """
 
     instructions: int
@@ -58,6 +61,8 @@ class RegionProfile:
     model: str
     error: str
     functions: tuple[FunctionCost, ...]
+    stack_bytes: int
+    stack_chain: tuple[str, ...]
 
 
 def profile(
@@ -91,6 +96,9 @@ def profile(
             name = image.function_at(address) or f"0x{address:08x}"
             before = functions.get(name, FunctionCost(name, 0, 0.0))
             functions[name] = FunctionCost(name, before.instructions + count, before.cycles + cost)
+    stack_top = int.from_bytes(image.read(platform.vector_table if table is None else table, 4), "little")
+    stacks = deep_stacks(trace, image, stack_top)
+    deepest = max((stacks[column] for column in columns), key=lambda stack: stack.size_bytes, default=None)
     return RegionProfile(
         instructions=int(counts.sum()),
         cycles=float(spent.sum()),
@@ -99,7 +107,14 @@ def profile(
         model=cycles.model,
         error=cycles.error,
         functions=tuple(sorted(functions.values(), key=lambda function: -function.cycles)),
+        stack_bytes=0 if deepest is None else deepest.size_bytes,
+        stack_chain=() if deepest is None else _chain(deepest),
     )
+
+
+def _chain(stack: DeepStack) -> tuple[str, ...]:
+    functions = tuple(frame.origin.function for frame in stack.frames)
+    return functions if stack.complete or not functions else ("...", *functions)
 
 
 def _vector_table(image: Image) -> int | None:
