@@ -30,9 +30,10 @@ class Change:
 def changes(
     profile: RegionProfile, platform: str, region: RegionName | None, baseline: Path, tolerance: float
 ) -> list[Change]:
-    """Compare `profile` with the file `baseline`; a number is worse when it is above it by more than `tolerance`, a share.
+    """Compare `profile` with the file `baseline`; a number is worse when it is above by more than a `tolerance`.
 
-    Raises InputError when the file is no such document, or one of another platform, region or cycle model.
+    The tolerance is a share, such as 0.01. Raises InputError when the file is no such document, or one of another
+    platform, region or cycle model.
     """
     try:
         document = json.loads(baseline.read_text("utf-8"))
