@@ -8,29 +8,18 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.build import build_firmware, plan_source
+from harness.cache import user_cache
 from harness.dataset import load_dataset
 from harness.errors import MissingToolError
-from harness.model import fold_batch_norm
-from harness.pipeline import Stage, prepare
-from harness.pipeline.run import TWIN_OPTIMIZATION, Runner, _accuracy
-from harness.result import Accuracy, Document
+from harness.pipeline import prepare
+from harness.pipeline.run import RunSteps
+from harness.pipeline.run_request import training_request
+from harness.pipeline.twin_training import accuracy_of, twin_run
+from harness.pipeline.twin_training import train as train_on_twin
+from harness.result import Accuracy
 from harness.scenario import read_scenarios
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
-
-
-class Nobody:
-    """Watches without a word."""
-
-    def stage(self, label: str, stage: Stage) -> None:
-        return
-
-    def steps(self, label: str, done: int, total: int) -> None:
-        return
-
-    def finished(self, document: Document) -> None:
-        return
 
 
 def train(folder: Path, name: str, dtype: str, **training: Any) -> Accuracy:
@@ -40,11 +29,9 @@ def train(folder: Path, name: str, dtype: str, **training: Any) -> Accuracy:
     body["matrix"] = {"platform": ["nrf52840"], "training.dtype": [dtype], "training.update.min_ratio": [1.0]}
     (folder / "s.yaml").write_text(yaml.safe_dump(body))
     (run,) = prepare(read_scenarios(folder / "s.yaml"))
-    runner = Runner(Nobody(), folder)
-    store = runner._store(run)
-    deployment = runner._deployment(run, store, fold_batch_norm(run.network, run.weights))
-    twin = build_firmware("host", {"plan.c": plan_source(run.plan, deployment)}, TWIN_OPTIMIZATION)
-    return _accuracy(run, runner._train(run, twin, store))
+    steps = RunSteps(run, user_cache())
+    trained = train_on_twin(user_cache(), steps.twin, training_request(run), steps.data, None)
+    return accuracy_of(twin_run(trained).records, run.scenario.dataset.train)
 
 
 @pytest.fixture(scope="module")

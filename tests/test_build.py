@@ -22,7 +22,7 @@ def build(seed: int) -> Build:
 
 
 def objects() -> dict[Path, int]:
-    trees = (cache_dir() / "builds").glob("objects-host-*/CMakeFiles/firmware_objects.dir/**/*.o")
+    trees = (cache_dir() / "objects-1").glob("host-*/build/CMakeFiles/firmware_objects.dir/**/*.o")
     return {path: path.stat().st_mtime_ns for path in trees}
 
 
@@ -42,7 +42,7 @@ def test_the_objects_are_made_anew_when_configuring_was_cut_short(
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     with pytest.raises(BuildError, match="configuring the firmware"):
         build_firmware("host-unheard-of", {"plan.c": ""})
-    (tree,) = (tmp_path / "builds").glob("objects-*.lock")
-    assert not (tree.with_suffix("") / "configured").exists()
+    (lock,) = (tmp_path / "objects-1").glob("*.lock")
+    assert not (lock.with_suffix("") / "build" / "build.ninja").exists()
     with pytest.raises(BuildError, match="configuring the firmware"):
         build_firmware("host-unheard-of", {"plan.c": ""})

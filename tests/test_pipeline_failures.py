@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_scenarios import documents, run, write_scenario
 
-import harness.pipeline.run
+import harness.pipeline.training_data
 from harness.dataset import SampleSet
 from harness.pipeline import PreparedRun, Stage, prepare, run_suite
 from harness.result import Document
@@ -32,7 +32,7 @@ def prepared_runs(folder: Path, count: int) -> list[PreparedRun]:
     return prepare(read_scenarios(write_scenario(folder / "s.yaml", matrix={"dataset.seed": list(range(count))})))
 
 
-def broken(name: str, train: int, test: int, seed: int) -> SampleSet:
+def broken(origin: object, train: int, test: int, seed: int) -> SampleSet:
     raise ZeroDivisionError(f"seed {seed}")
 
 
@@ -40,7 +40,8 @@ def test_an_unexpected_error_is_the_reason_of_its_run_and_costs_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HARNESS_DEBUG", raising=False)
-    monkeypatch.setattr(harness.pipeline.run, "load_dataset", broken)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(harness.pipeline.training_data, "load_dataset", broken)
     witness = Witness()
     found = run_suite(prepared_runs(tmp_path, 3), witness, 2, tmp_path)
     assert [(document.status, document.reason) for document in found] == [
@@ -53,7 +54,8 @@ def test_a_suite_that_is_ended_does_not_wait_for_runs_that_never_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HARNESS_DEBUG", "1")
-    monkeypatch.setattr(harness.pipeline.run, "load_dataset", broken)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(harness.pipeline.training_data, "load_dataset", broken)
     with pytest.raises(ZeroDivisionError, match="seed 0"):
         run_suite(prepared_runs(tmp_path, 8), Witness(), 1, tmp_path)
 

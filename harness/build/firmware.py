@@ -1,23 +1,25 @@
-"""Builds of the firmware through CMake, cached by the content they depend on."""
+"""Builds of the firmware through CMake, kept by the sources that are in the image."""
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
-import tempfile
-import threading
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from harness.assets import asset_dir, cache_dir, content_hash
+from pydantic import JsonValue
+
+from harness.assets import asset_dir, content_hash
+from harness.build.program import program_hash
+from harness.build.used_sources import used_sources
+from harness.cache import Cache, Entry, Inputs, Output, code_hash, user_cache
+from harness.cache.lock import locked
 from harness.errors import BudgetError, BuildError, MissingToolError
 
 _CROSS_COMPILER = "arm-none-eabi-gcc"
@@ -29,21 +31,29 @@ _INSTALL = {
 }
 _OVERFLOW = re.compile(r"region `(RAM|FLASH)' overflowed by (\d+) bytes")
 _SHOWN_LINES = 30
-_PLAN = "plan"
-_CONFIGURED = "configured"
-
-_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+_STEP, _USED = "build", "used-sources"
+_TREES = "objects-1"
+_UNFINISHED = "unfinished"
+_DESCRIBES_BUILD = ("CMakeLists.txt", "CMakePresets.json", "cmake/arm-none-eabi.cmake", "port/cortex_m/sections.ld")
 
 
 @dataclass(frozen=True)
 class Build:
-    """A finished build: the executable, its map file, the generated plan.c, and how it was compiled."""
+    """A finished build: the executable, its map file, the generated plan.c, and how it was compiled.
+
+    `program` is the hash of what runs, `content` that of the files, debug information included. `fresh` says that it
+    was built just now, in `wall_s` seconds.
+    """
 
     executable: Path
     map_file: Path
     plan: Path
     compiler: str
     flags: str
+    program: str
+    content: str
+    fresh: bool
+    wall_s: float
 
 
 def _require(tool: str) -> None:
@@ -58,11 +68,22 @@ def _compiler_version(compiler: str) -> str:
 
 
 @cache
-def sources_hash() -> str:
-    """Return the hash of the firmware's sources as they are now."""
+def _sources() -> Mapping[str, bytes]:
+    """Return the firmware's sources as they are now, by their path in `firmware/`."""
     root = asset_dir("firmware")
     files = sorted(path for path in root.rglob("*") if path.is_file() and "tests" not in path.relative_to(root).parts)
-    return content_hash([part for path in files for part in (str(path.relative_to(root)).encode(), path.read_bytes())])
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+@cache
+def _source_hashes() -> Mapping[str, str]:
+    return {name: hashlib.sha256(text).hexdigest() for name, text in _sources().items()}
+
+
+@cache
+def sources_hash() -> str:
+    """Return the hash of the firmware's sources as they are now."""
+    return content_hash([part for name, text in _sources().items() for part in (name.encode(), text)])
 
 
 def _run(command: list[str], what: str) -> None:
@@ -88,83 +109,139 @@ def _compile_flags(folder: Path) -> str:
     return " ".join(word for word in flags if word not in ("-o", "-c"))
 
 
-def build_firmware(preset: str, files: dict[str, str], optimization: str = "-O2") -> Build:
-    """Build the firmware with a CMake preset and the generated `files` (plan.c, memory.ld).
+def build_firmware(preset: str, files: dict[str, str], optimization: str = "-O2", cache: Cache | None = None) -> Build:
+    """Build the firmware with a CMake preset and the generated `files` (plan.c, memory.ld), or take it from `cache`.
 
-    Raises MissingToolError, BuildError, or BudgetError when the linker finds a region too small.
+    What was built is known by the sources that are in it: a kernel that the image does not hold may change without
+    another build. Raises MissingToolError, BuildError, or BudgetError when the linker finds a region too small.
     """
+    store = cache or user_cache()
     cross = not preset.startswith("host")
-    compiler = _CROSS_COMPILER if cross else "cc"
-    for tool in ("cmake", "ninja", compiler):
+    for tool in ("cmake", "ninja"):
         _require(tool)
-    version = _compiler_version(compiler)
-    parts = [sources_hash(), preset, version, optimization, *(text for item in sorted(files.items()) for text in item)]
-    key = content_hash([part.encode() for part in parts])
-    folder = cache_dir() / "builds" / f"{preset}-{key}"
-    with _locks[key]:
-        if not folder.is_dir():
-            _build(preset, files, optimization, version, folder)
-    notes = json.loads((folder / "build.json").read_text())
+    version = _compiler_version(_CROSS_COMPILER if cross else "cc")
+    inputs: dict[str, object] = {
+        "preset": preset,
+        "optimization": optimization,
+        "compiler": version,
+        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},
+        "sources": sorted(_sources()),
+        "description": [_source_hashes()[name] for name in _DESCRIBES_BUILD],
+        "code": code_hash("build/firmware.py", "build/used_sources.py", "build/program.py"),
+    }
+    entry = _find(store, inputs)
+    if entry is None:
+        with store.locked(_STEP, inputs):
+            entry = _find(store, inputs) or _build(store, inputs, files, _Tree(store, preset, optimization, version))
     return Build(
-        executable=folder / ("firmware.elf" if cross else "twin"),
-        map_file=folder / "firmware.map",
-        plan=folder / "plan.c",
+        executable=entry.path("firmware.elf" if cross else "twin"),
+        map_file=entry.path("firmware.map"),
+        plan=entry.path("plan.c"),
         compiler=version,
-        flags=notes["flags"],
+        flags=str(entry.values["flags"]),
+        program=str(entry.values["program"]),
+        content=entry.content,
+        fresh=entry.fresh,
+        wall_s=entry.wall_s,
     )
 
 
-def _build(preset: str, files: dict[str, str], optimization: str, version: str, folder: Path) -> None:
-    """Build into `folder`, in one piece. What does not depend on `files` is compiled once, for all builds to link."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    source = asset_dir("firmware").resolve()
-    # CMake notes absolute paths in its tree, so a tree serves only where it was made.
-    parts = [sources_hash(), preset, version, optimization, str(source), str(folder.parent.resolve())]
-    tree = folder.parent / f"objects-{preset}-{content_hash([part.encode() for part in parts])}"
-    with _locked(tree.with_suffix(".lock")), tempfile.TemporaryDirectory(prefix=".done-", dir=folder.parent) as done:
-        if not (tree / _CONFIGURED).exists():
-            _configure(preset, optimization, source, tree)
+def _find(store: Cache, inputs: Inputs) -> Entry | None:
+    """Return the build whose sources are as they were.
+
+    Sources say what else they include, so there is a list of those in use for each way they once were.
+    """
+    number = 0
+    while used := store.find(_USED, {**inputs, "number": number}):
+        names = used.values["names"]
+        assert isinstance(names, list)
+        if entry := store.find(_STEP, _with_sources(inputs, names)):
+            return entry
+        number += 1
+    return None
+
+
+def _with_sources(inputs: Inputs, names: Sequence[JsonValue]) -> Inputs:
+    return {**inputs, "used": {str(name): _source_hashes().get(str(name)) for name in names}}
+
+
+def _build(store: Cache, inputs: Inputs, files: Mapping[str, str], tree: _Tree) -> Entry:
+    store.announce(_STEP)
+    began = time.perf_counter()
+    with locked(tree.folder.with_suffix(".lock"), store.check_stopped):
+        output = tree.build(files)
+        names: list[JsonValue] = list(used_sources(tree.build_folder, tree.source))
+    wall_s = time.perf_counter() - began
+    number = 0
+    while (used := store.find(_USED, {**inputs, "number": number})) and used.values["names"] != names:
+        number += 1
+    if used is None:
+        store.put(_USED, {**inputs, "number": number}, Output({"names": names}), 0.0)
+    return store.put(_STEP, _with_sources(inputs, names), output, wall_s)
+
+
+class _Tree:
+    """The objects of one preset: what does not depend on the plan is compiled once, for all builds to link.
+
+    They are compiled from a copy of the sources, in which a file is as new as its content.
+    """
+
+    def __init__(self, store: Cache, preset: str, optimization: str, version: str) -> None:
+        # CMake notes absolute paths in its tree, so a tree serves only where it was made.
+        place = str((store.folder / _TREES).resolve())
+        key = content_hash([part.encode() for part in (preset, version, optimization, place)])
+        self.folder = store.folder / _TREES / f"{preset}-{key}"
+        self.source, self.build_folder, self._plan = (self.folder / name for name in ("source", "build", "plan"))
+        self._preset, self._optimization = preset, optimization
+
+    def build(self, files: Mapping[str, str]) -> Output:
+        """Return the build with the generated `files`."""
+        unfinished = self.folder / _UNFINISHED
+        if unfinished.exists():  # killed in the middle: an object may be half-written
+            shutil.rmtree(self.folder)
+        configured = self.folder.is_dir()
+        self._plan.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+        self._copy_sources()
+        if not configured:
+            (self._plan / "plan.c").touch()
+            self._configure()
         for name, text in files.items():
-            (tree / _PLAN / name).write_text(text)
-        _run(["cmake", "--build", str(tree)], "building the firmware")
-        result = Path(done) / "build"
-        result.mkdir()
-        shutil.copy2(tree / "firmware", result / ("twin" if preset.startswith("host") else "firmware.elf"))
-        shutil.copy2(tree / "firmware.map", result)
-        shutil.copy2(tree / _PLAN / "plan.c", result)
-        (result / "build.json").write_text(json.dumps({"flags": _compile_flags(tree)}))
-        try:
-            os.rename(result, folder)  # noqa: PTH104 - a folder that is there already must not be replaced
-        except OSError:
-            if not folder.is_dir():
-                raise
+            (self._plan / name).write_text(text)
+        _run(["cmake", "--build", str(self.build_folder)], "building the firmware")
+        unfinished.unlink()
+        executable = self.build_folder / "firmware"
+        return Output(
+            values={"flags": _compile_flags(self.build_folder), "program": program_hash(executable)},
+            files={
+                "twin" if self._preset.startswith("host") else "firmware.elf": executable,
+                "firmware.map": self.build_folder / "firmware.map",
+                "plan.c": self._plan / "plan.c",
+            },
+        )
 
+    def _copy_sources(self) -> None:
+        for path in [path for path in self.source.rglob("*") if path.is_file()]:
+            if path.relative_to(self.source).as_posix() not in _sources():
+                path.unlink()
+        for name, text in _sources().items():
+            path = self.source / name
+            if not path.exists() or path.read_bytes() != text:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(text)
 
-def _configure(preset: str, optimization: str, source: Path, tree: Path) -> None:
-    shutil.rmtree(tree, ignore_errors=True)
-    plan = tree / _PLAN
-    plan.mkdir(parents=True)
-    (plan / "plan.c").touch()
-    _run(
-        [
-            "cmake",
-            "--preset",
-            preset,
-            "-S",
-            str(source),
-            "-B",
-            str(tree),
-            f"-DHARNESS_PLAN_DIR={plan}",
-            f"-DHARNESS_OPTIMIZATION={optimization}",
-        ],
-        "configuring the firmware",
-    )
-    (tree / _CONFIGURED).touch()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` against other threads and processes."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    def _configure(self) -> None:
+        _run(
+            [
+                "cmake",
+                "--preset",
+                self._preset,
+                "-S",
+                str(self.source.resolve()),
+                "-B",
+                str(self.build_folder),
+                f"-DHARNESS_PLAN_DIR={self._plan.resolve()}",
+                f"-DHARNESS_OPTIMIZATION={self._optimization}",
+            ],
+            "configuring the firmware",
+        )

@@ -68,6 +68,7 @@ def run(
     calibration: Annotated[
         list[Path] | None, typer.Option("--calibration", help="What harness calibrate fitted to a board.")
     ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do every step anew, whatever the cache has.")] = False,
 ) -> None:
     """Run scenarios: train on the twin, emulate the first steps, count, price, and report.
 
@@ -89,7 +90,7 @@ def run(
     _make_writable(folder)
     signal.signal(signal.SIGTERM, _terminate)
     with make_progress(len(prepared)) as progress:
-        documents = run_suite(prepared, progress, jobs or len(os.sched_getaffinity(0)), folder)
+        documents = run_suite(prepared, progress, jobs or len(os.sched_getaffinity(0)), folder, fresh=fresh)
     write_results(folder, documents)
     page = write_report(folder, documents)
     print_table(Console(), documents)

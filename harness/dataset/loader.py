@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +38,9 @@ _log = logging.getLogger(__name__)
 class _Source(Protocol):
     def is_present(self) -> bool:
         """Return whether the data set can be loaded without fetching it."""
+
+    def edition(self) -> str:
+        """Return what decides the samples beside this code: a hash, or a package and its version."""
 
     def fetch(self) -> None:
         """Bring the data set onto this machine."""
@@ -106,6 +110,21 @@ def describe(origin: Origin) -> DatasetInfo:
             raise InputError(f"no package ships {info.name}; {info.remedy}")
         _PUBLISHED[info.name].check(origin.path)
     return info
+
+
+def identity(origin: Origin) -> str:
+    """Return what decides the samples of a data set beside this code: versions, and hashes of its files.
+
+    Publishers' files stand with name, size and time instead, for there are many. Raises InputError like `describe`.
+    """
+    info = describe(origin)
+    if origin.name in OWN:
+        files = [path for path in (origin.path, origin.test_path) if path is not None]
+        hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+        return f"{origin.name} {' '.join(hashes)} {origin.label} {origin.shape}"
+    if info.obtain and origin.path is not None:
+        return f"{origin.name} {_PUBLISHED[origin.name].signature(origin.path)}"
+    return f"{origin.name} {_SOURCES[origin.name].edition()}"
 
 
 def _own(origin: Origin) -> tuple[Arrays, DatasetInfo]:

@@ -49,7 +49,7 @@ class Published:
         for name in self.needed or self.files(folder):
             folder.file(name)
 
-    def _signature(self, path: Path) -> str:
+    def signature(self, path: Path) -> str:
         """Return 16 hexadecimal digits over names, sizes and times of the files."""
         folder = self.folder(path)
         parts = [f"{self.info.name} {self.version}".encode()]
@@ -60,7 +60,7 @@ class Published:
 
     def arrays(self, path: Path) -> Arrays:
         """Return all samples without copies; raise InputError when files are missing, damaged or others."""
-        return _arrays(self, path, self._signature(path))
+        return _arrays(self, path, self.signature(path))
 
 
 @lru_cache(maxsize=2)

@@ -62,6 +62,16 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def version(self) -> str:
+        """Return the version of the emulator itself."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Return what decides the counts beside the job: emulator, version, and the code that counts."""
+        ...
+
     def run(self, job: Job, progress: Progress | None = None) -> Trace:
         """Run `job` to its end.
 

@@ -6,6 +6,7 @@ import ctypes
 import struct
 import threading
 import time
+from importlib import metadata
 from typing import Any, NoReturn
 
 import numpy as np
@@ -40,6 +41,7 @@ from unicorn.unicorn_const import (
 from unicorn.unicorn_py3.unicorn import uclib
 
 from harness.build.elf import Image
+from harness.cache import code_hash
 from harness.engine.alignment import alignment_effect
 from harness.engine.device import RecordSink, Registers, UnreadSink, build_device
 from harness.engine.job import Job, Progress, Region
@@ -68,6 +70,11 @@ _CPU_MODEL: dict[Core, int] = {
     "cortex-m4f": UC_CPU_ARM_CORTEX_M4,
     "cortex-m7": UC_CPU_ARM_CORTEX_M7,
 }
+_CODE = (
+    *(f"engine/{name}.py" for name in ("alignment", "device", "job", "memory_simulation", "native", "semihosting")),
+    *(f"engine/{name}" for name in ("unicorn.py", "block_hook.c", "memory_hook.c")),
+    *("trace/instruction.py", "trace/trace.py", "build/elf.py", "platform/board.py", "platform/memory_system.py"),
+)
 _PROTECTION = {"flash": UC_PROT_READ | UC_PROT_EXEC, "samples": UC_PROT_READ, "ram": UC_PROT_ALL}
 _ACCESS = {
     UC_MEM_READ_UNMAPPED: "read of an address outside the memory map",
@@ -102,6 +109,17 @@ class UnicornEngine:
     def __init__(self, *, counting: bool = True) -> None:
         """Without `counting` nothing is hooked and the trace is empty: the yardstick of the speed benchmark."""
         self._counting = counting
+
+    @property
+    def version(self) -> str:
+        """Return the version of Unicorn."""
+        return metadata.version("unicorn")
+
+    @property
+    def identity(self) -> str:
+        """Return Unicorn's version and the hash of all that runs and counts with it."""
+        capstone = metadata.version("capstone")
+        return f"{self.name} {self.version}, capstone {capstone}, {code_hash(*_CODE)}, counting {self._counting}"
 
     def run(self, job: Job, progress: Progress | None = None) -> Trace:
         """Run `job` until `finish` is called.

@@ -28,7 +28,7 @@ from harness.model.weights import (
     initial_weights,
     weights_shape,
 )
-from harness.model.weights_file import read_weights, write_weights
+from harness.model.weights_file import pack_weights, read_weights, write_weights
 
 __all__ = [
     "Add",
@@ -57,6 +57,7 @@ __all__ = [
     "load_network",
     "network_names",
     "network_of_layers",
+    "pack_weights",
     "read_weights",
     "value_named",
     "weights_shape",

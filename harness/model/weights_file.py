@@ -21,8 +21,8 @@ from harness.model.network import Network
 from harness.model.weights import Floats, LayerWeights, weights_shape
 
 
-def write_weights(path: Path, weights: Sequence[LayerWeights | None]) -> None:
-    """Write `weights`, one entry a layer, in one piece."""
+def pack_weights(weights: Sequence[LayerWeights | None]) -> bytes:
+    """Return the bytes of a file of `weights`, one entry a layer."""
     arrays = {}
     for index, entry in enumerate(weights):
         if entry is not None:
@@ -30,7 +30,12 @@ def write_weights(path: Path, weights: Sequence[LayerWeights | None]) -> None:
             arrays[f"bias{index}"] = entry.bias
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # names are array names, not options
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def write_weights(path: Path, weights: Sequence[LayerWeights | None]) -> None:
+    """Write `weights`, one entry a layer, in one piece."""
+    write_atomically(path, pack_weights(weights))
 
 
 def read_weights(path: Path, network: Network) -> list[LayerWeights | None]:

@@ -12,8 +12,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import JsonValue
 
 from harness.build import Image, build_firmware, memory_script, plan_source
+from harness.cache import user_cache
 from harness.cost import core_model, price
 from harness.engine.job import Job
 from harness.engine.request import RunRequest, SampleStore
@@ -32,6 +34,7 @@ from harness.model import (
     load_network,
 )
 from harness.pipeline.calibration import calibrate
+from harness.pipeline.training_data import TrainingData
 from harness.plan import Affine, Dtype, deploy, make_plan
 from harness.platform import Platform, load_platform
 
@@ -198,7 +201,9 @@ class _Minibatch:
         plan = make_plan(network, dtype, trained)
         ranges = None
         if dtype != "float32":
-            ranges = calibrate(network, trained, weights, store, _CALIBRATION_STEPS, _TIMEOUT_S)
+            shape: list[JsonValue] = list(network.input_shape)
+            data = TrainingData({"random": [_SEED, *shape]}, 1 / 255, 0, lambda: store)
+            ranges = calibrate(user_cache(), network, trained, weights, data, _CALIBRATION_STEPS, _TIMEOUT_S)
         source = plan_source(plan, deploy(plan, weights, Affine.of_range(0.0, 1.0), ranges))
         board = load_platform(platform)
         enlarged = _with_ram(board, plan.arena_bytes + _OTHER_RAM_BYTES)

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.assets import write_atomically
-from harness.build import Image, build_firmware, memory_script, plan_source, samples_source
+from harness.build import Image, build_firmware, memory_script, samples_source
+from harness.cache import user_cache
 from harness.engine.job import Job
 from harness.engine.request import RunRequest
 from harness.engine.worker import run_isolated
 from harness.errors import BuildError, InputError
-from harness.model import fold_batch_norm
-from harness.pipeline.observer import Stage
+from harness.pipeline.observer import Observer, Stage
 from harness.pipeline.prepare import PreparedRun
-from harness.pipeline.run import Runner
+from harness.pipeline.run import RunSteps
+from harness.pipeline.run_request import emulated_request
 from harness.trace import Trace
 
 ELF, HEX, TRACE, MANIFEST = "firmware.elf", "firmware.hex", "trace.npz", "firmware.json"
@@ -46,8 +47,13 @@ class HardwareFirmware:
         return Trace.load(self.folder / TRACE)
 
 
-class HardwareBuilder(Runner):
+class HardwareBuilder:
     """Builds the firmware of prepared runs for boards on a desk."""
+
+    def __init__(self, observer: Observer, folder: Path) -> None:
+        """Tell `observer` what happens; put firmware and traces into `folder`."""
+        self._observer = observer
+        self._folder = folder
 
     def build(self, prepared: PreparedRun) -> HardwareFirmware:
         """Build, emulate and keep the firmware of `prepared` in a folder of its own.
@@ -57,11 +63,10 @@ class HardwareBuilder(Runner):
         """
         label = prepared.scenario.label
         self._observer.stage(label, Stage.CALIBRATE)
-        store = self._store(prepared)
-        weights = fold_batch_norm(prepared.network, prepared.weights)
-        source = plan_source(prepared.plan, self._deployment(prepared, store, weights))
-        request = replace(self._request(prepared), record_steps=0, evaluate_at_end=0)
-        samples = store.first_steps(request.steps, 0).pack()
+        steps = RunSteps(prepared, user_cache())
+        source = steps.source
+        request = replace(emulated_request(prepared), record_steps=0, evaluate_at_end=0)
+        samples = steps.data.store().first_steps(request.steps, 0).pack()
         platform = prepared.platform
         memory = memory_script(
             platform,

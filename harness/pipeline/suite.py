@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from harness.assets import cache_dir
+from harness.cache import Cache
 from harness.pipeline.observer import Observer
 from harness.pipeline.prepare import PreparedRun
 from harness.pipeline.run import Runner
@@ -19,15 +21,18 @@ _WAKE_PERIOD_S = 0.2
 _KILL_PERIOD_S = 0.1
 
 
-def run_suite(prepared: Sequence[PreparedRun], observer: Observer, jobs: int, folder: Path) -> list[Document]:
+def run_suite(
+    prepared: Sequence[PreparedRun], observer: Observer, jobs: int, folder: Path, *, fresh: bool = False
+) -> list[Document]:
     """Run all `prepared` runs, `jobs` at a time, and return their documents in the same order.
 
-    Firmware and trained weights go into `folder`.
+    Firmware, traces and trained weights go into `folder`. With `fresh`, nothing that was done before the suite began is
+    taken from the cache.
 
     Threads only wait here: the twin, the compiler and the emulator are processes of their own. Ctrl-C ends those, so
     that no thread waits on, and is passed on.
     """
-    runner = Runner(observer, folder)
+    runner = Runner(observer, folder, Cache(cache_dir(), fresh=fresh))
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="run") as executor:
         futures: list[Future[Document]] = []
         try:

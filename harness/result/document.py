@@ -168,7 +168,11 @@ class Evidence(_Part):
 
 
 class Provenance(_Part):
-    """What made the result, enough to make it again. `wall_s` is the wall time of each step of the pipeline."""
+    """What made the result, enough to make it again.
+
+    `wall_s` is the wall time of each step of the pipeline in this run; the results of the steps that `cached` names
+    were all there before, from this suite or an earlier one.
+    """
 
     harness: str
     git_commit: str | None
@@ -183,6 +187,7 @@ class Provenance(_Part):
     created: AwareDatetime
     host: str
     wall_s: dict[str, Annotated[float, Field(ge=0)]]
+    cached: tuple[str, ...] = ()
 
 
 class Document(_Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def git_state(root: Path = _ROOT) -> tuple[str | None, bool | None]:
     return commit, None if changes is None else bool(changes)
 
 
+@cache
+def _own_git_state() -> tuple[str | None, bool | None]:
+    return git_state()
+
+
+@cache
 def package_versions() -> dict[str, str]:
     """Return the versions of the Python packages that results depend on."""
     versions = {}
@@ -59,9 +66,10 @@ def collect_provenance(
     engine_version: str,
     cycle_model: str,
     wall_s: dict[str, float],
+    cached: tuple[str, ...] = (),
 ) -> Provenance:
     """Return the provenance of a run that ends now on this machine; `tools` joins the package versions."""
-    commit, dirty = git_state()
+    commit, dirty = _own_git_state()
     return Provenance(
         harness=harness.__version__,
         git_commit=commit,
@@ -76,4 +84,5 @@ def collect_provenance(
         created=datetime.now(UTC).replace(microsecond=0),
         host=f"{platform.system()} {platform.release()} {platform.machine()}",
         wall_s=wall_s,
+        cached=cached,
     )

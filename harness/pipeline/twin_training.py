@@ -1,0 +1,73 @@
+"""A training on the twin: its records and the state it ends in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from harness.build import Build
+from harness.cache import Cache, Entry, Output, code_hash
+from harness.engine.job import Progress
+from harness.engine.request import RunRequest
+from harness.engine.twin import TwinRun, float_of_bits, run_twin
+from harness.pipeline.training_data import TrainingData
+from harness.result import Accuracy, Epoch
+
+TIMEOUT_S = 4 * 3600.0
+
+_RECORDS, _STATE = "records.json", "state.bin"
+
+
+def train(cache: Cache, twin: Build, request: RunRequest, data: TrainingData, progress: Progress | None) -> Entry:
+    """Return what the twin does with `request`; see `twin_run`.
+
+    It is given the samples that it visits. Raises EngineError when it fails or takes longer than `TIMEOUT_S`.
+    """
+    tested = max(request.evaluate_each_epoch, request.evaluate_at_end)
+    inputs = {
+        "program": twin.program,
+        "request": request.pack().hex(),
+        "data": data.identity,
+        "tested": tested,
+        "code": code_hash("engine/twin.py", "pipeline/twin_training.py"),
+    }
+
+    def compute() -> Output:
+        store = data.store().first_steps(request.steps, tested).pack()
+        run = run_twin(twin.executable, request, store, TIMEOUT_S, progress)
+        return Output(files={_RECORDS: json.dumps(run.records).encode(), _STATE: run.state})
+
+    return cache.get("training", inputs, compute)
+
+
+def twin_run(entry: Entry) -> TwinRun:
+    """Return records and final state of a training."""
+    return TwinRun(tuple(json.loads(entry.read(_RECORDS))), entry.read(_STATE))
+
+
+def accuracy_of(records: tuple[dict[str, Any], ...], train_samples: int) -> Accuracy:
+    """Return what a training of epochs of `train_samples` reached."""
+    trained = [record for record in records if record["r"] == "epoch"]
+    tested = [record for record in records if record["r"] == "eval"]
+    epochs = tuple(
+        Epoch(
+            epoch=number,
+            train_loss=float_of_bits(epoch["loss"]),
+            train_accuracy=epoch["ok"] / train_samples,
+            test_accuracy=test["ok"] / test["of"],
+        )
+        for number, (epoch, test) in enumerate(zip(trained, tested, strict=True), start=1)
+    )
+    last = tested[-1]
+    return Accuracy(
+        test=last["ok"] / last["of"],
+        test_samples=last["of"],
+        loss=float_of_bits(last["loss"]) / last["of"],
+        by_epoch=epochs,
+    )
+
+
+def updated_share(records: tuple[dict[str, Any], ...], structures: int, steps: int) -> float:
+    """Return the mean share of the `structures` that got a gradient in one of `steps` steps."""
+    selected = sum(record["selected"] for record in records if record["r"] == "epoch")
+    return float(selected / (structures * steps))
