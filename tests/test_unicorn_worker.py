@@ -20,6 +20,7 @@ class _Dies:
     """An engine that kills its own process."""
 
     name = "dies"
+    isolated = False
 
     def run(self, _job, _progress=None):
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -27,6 +28,7 @@ class _Dies:
 
 class _Hangs:
     name = "hangs"
+    isolated = False
 
     def run(self, _job, _progress=None):
         time.sleep(60)
@@ -34,6 +36,7 @@ class _Hangs:
 
 class _Refuses:
     name = "refuses"
+    isolated = False
 
     def run(self, _job, _progress=None):
         raise InputError("line one", "line two")

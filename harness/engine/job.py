@@ -61,6 +61,8 @@ class Engine(Protocol):
     """An emulator that runs a job and counts exactly, or raises."""
 
     name: str
+    isolated: bool
+    """Whether it emulates in a process of its own anyway, so that a crash there does no harm here."""
 
     @property
     def version(self) -> str:

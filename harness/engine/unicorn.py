@@ -105,6 +105,7 @@ class UnicornEngine:
     """Counts every instruction with a native block hook; see `harness.engine.Engine`."""
 
     name = "unicorn"
+    isolated = False
 
     def __init__(self, *, counting: bool = True) -> None:
         """Without `counting` nothing is hooked and the trace is empty: the yardstick of the speed benchmark."""

@@ -27,11 +27,13 @@ _WORKER = "from harness.engine.worker import serve_one; serve_one()"
 
 
 def run_isolated(job: Job, progress: Progress | None = None, engine: Engine | None = None) -> Trace:
-    """Run `job` on `engine` (the default one if None) in a worker process and return its trace.
+    """Run `job` on `engine` (the default one if None) in a process of its own and return its trace.
 
     `progress` is called in this process. Raises what the engine raises, as the same type, and EngineError when the
     worker dies or does not answer in time. The worker never outlives the call, nor this process.
     """
+    if engine is not None and engine.isolated:
+        return engine.run(job, progress)
     here, there = Pipe()
     with here:
         worker = subprocess.Popen(

@@ -14,7 +14,7 @@ from typing import Any
 from harness.assets import cache_dir
 from harness.build import Build, build_firmware, memory_script, sources_hash
 from harness.cache import Cache, Entry, NotCachedError, Output, StoppedError, code_hash
-from harness.engine import Engine, UnicornEngine
+from harness.engine import Engine, engine_named
 from harness.errors import HarnessError, message_of
 from harness.model import fold_batch_norm, pack_weights
 from harness.pipeline.calibration import calibrate
@@ -225,8 +225,7 @@ class Runner:
 
 
 def _engine(prepared: PreparedRun) -> Engine:
-    assert prepared.scenario.engine.name == "unicorn"
-    return UnicornEngine()
+    return engine_named(prepared.scenario.engine.name)
 
 
 def _identity(journal: Journal) -> dict[str, Any]:

@@ -25,7 +25,7 @@ Rounding = Literal["nearest", "stochastic"]
 ActivationRanges = Literal["tracked", "calibrated"]
 ErrorRanges = Literal["tracked", "fixed"]
 GradientBits = Literal[8, 16, 32]
-EngineName = Literal["unicorn"]
+EngineName = Literal["unicorn", "renode"]
 CacheModel = Literal["assume", "simulate"]
 
 _MOST_NAMES_LISTED = 12

@@ -17,19 +17,26 @@ from harness.scenario.source import Path as KeyPath
 from harness.scenario.source import Source, format_path, parse_path
 
 _MAX_ERRORS = 200
+_ENGINE = "engine.name"
 
 
-def read_scenarios(path: Path) -> list[Scenario]:
-    """Return the runs of the scenario file `path`, in the order of its matrix.
+def read_scenarios(path: Path, engine: str | None = None) -> list[Scenario]:
+    """Return the runs of the scenario file `path`, in the order of its matrix; `engine` replaces `engine.name`.
 
     Raises InputError with one line an error, `file:line:column: key.path: what is wrong; expected ...`, naming all
     independent errors of the file.
     """
     document = read_document(path)
+    if engine is not None and _ENGINE in matrix_keys(document):
+        raise InputError(
+            f"{document.file}: the matrix gives {_ENGINE}; expected a scenario without it to run on {engine}"
+        )
     _check_base(document)
     runs = expand_matrix(document)
     document.check()
-    scenarios = [scenario for variant, combination in runs if (scenario := _run(document, variant, combination))]
+    scenarios = [
+        scenario for variant, combination in runs if (scenario := _run(document, variant, combination, engine))
+    ]
     document.check()
     return scenarios
 
@@ -50,9 +57,11 @@ def _check_base(document: Document) -> None:
             _report(document, source, details, data)
 
 
-def _run(document: Document, variant: str, combination: Combination) -> Scenario | None:
+def _run(document: Document, variant: str, combination: Combination, engine: str | None) -> Scenario | None:
     """Return the scenario of one combination, or None when it is wrong."""
     data = {key: value for key, value in document.data.items() if key != "matrix"}
+    if engine is not None:
+        _put(data, _ENGINE.split("."), engine)
     for key, cell in combination.items():
         _put(data, key.split("."), cell.written)
     overrides = {key: cell.path for key, cell in combination.items()}

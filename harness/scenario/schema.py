@@ -362,7 +362,11 @@ class MemoryBudget(_Section):
 class EngineChoice(_Section):
     """What executes the firmware, and how much of the training it executes."""
 
-    name: EngineName = Field("unicorn", description="the engine", examples=["unicorn"])
+    name: EngineName = Field(
+        "unicorn",
+        description="the engine: `unicorn` runs in this process, `renode` is a program of its own; both count the same",
+        examples=["renode"],
+    )
     steps: Steps = Field(
         64,
         description="training steps that are emulated and compared with the twin; `all` emulates the whole training",
@@ -380,6 +384,12 @@ class EngineChoice(_Section):
     timeout_s: float = Field(
         600.0, gt=0, le=86_400, description="seconds after which an emulation is ended as failed", examples=[600]
     )
+
+    @model_validator(mode="after")
+    def _simulated_by_unicorn(self) -> Self:
+        if self.name == "renode" and self.cache == "simulate":
+            _conflict("Renode does not simulate caches; expected name: unicorn, or cache: assume", "cache", "name")
+        return self
 
 
 class Scenario(_Section):
