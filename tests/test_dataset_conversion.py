@@ -459,8 +459,8 @@ def test_the_page_of_data_sets_says_what_the_catalogue_says() -> None:
     described = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
     for name in dataset_names():
         info = dataset_info(name)
-        samples = f"{info.train_samples} + {info.test_samples}" if info.split else f"{info.train_samples} in all"
-        cells = [f"`{name}`", info.stands_for, "x".join(map(str, info.shape)), str(info.classes), samples, info.licence]
+        shape = "x".join(map(str, info.shape))
+        cells = [f"`{name}`", info.stands_for, shape, str(info.classes), info.amount, info.licence]
         assert f"| {' | '.join(cells)} |" in page
     assert described == set(dataset_names())
 

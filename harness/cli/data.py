@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from harness.errors import EXIT_FAILURE, HarnessError
-
-if TYPE_CHECKING:
-    from harness.dataset import DatasetInfo
 
 ALL = "all"
 
@@ -30,14 +27,10 @@ def list_datasets() -> None:
         shape = "x".join(map(str, info.shape))
         download = f"{info.download_bytes / 1e6:.1f} MB" if info.download_bytes else "-"
         here = "own folder" if info.obtain else "yes" if is_present(name) else "no"
-        rows.append((name, shape, str(info.classes), _samples(info), download, here, info.licence))
+        rows.append((name, shape, str(info.classes), info.amount, download, here, info.licence))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _samples(info: DatasetInfo) -> str:
-    return f"{info.train_samples} + {info.test_samples}" if info.split else f"{info.train_samples} in all"
 
 
 def _complete(incomplete: str) -> list[str]:

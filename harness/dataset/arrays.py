@@ -46,16 +46,27 @@ class Arrays:
         return cls(x, y, x[:0], y[:0], scale, zero_point)
 
     @classmethod
-    def of_series(cls, train: Values, train_y: Labels, test: Values, test_y: Labels) -> Arrays:
+    def of_series(
+        cls,
+        train: Values,
+        train_y: Labels,
+        test: Values,
+        test_y: Labels,
+        test_group: Labels | None = None,
+        test_use: Labels | None = None,
+    ) -> Arrays:
         """Return series (n, time, channels) as (n, 1, time, channels).
 
-        Channels are normalised and the whole is quantized by what the training series alone show.
+        Channels are normalised and the whole is quantized by what the training series alone show. `test_group` and
+        `test_use` are none when the set has no groups.
         """
         normalisation = Normalisation.of(train)
         train, test = normalisation.apply(train), normalisation.apply(test)
         inputs = InputRange.of(train)
         train_x, test_x = inputs.quantize(train)[:, None], inputs.quantize(test)[:, None]
-        return cls(train_x, train_y, test_x, test_y, inputs.scale, inputs.zero_point)
+        group = _nothing() if test_group is None else test_group
+        use = _nothing() if test_use is None else test_use
+        return cls(train_x, train_y, test_x, test_y, inputs.scale, inputs.zero_point, group, use)
 
 
 def write_arrays(file: IO[bytes], arrays: Arrays) -> None:

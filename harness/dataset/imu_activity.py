@@ -9,8 +9,10 @@ import numpy as np
 from harness.dataset.arrays import Arrays
 from harness.dataset.catalogue import dataset_info
 from harness.dataset.converted import Converted
+from harness.dataset.groups import adaptation_use
 from harness.dataset.npy import read_object_npy
 from harness.dataset.package import Package
+from harness.dataset.sample import Labels
 from harness.dataset.series import Values, windows
 from harness.errors import InputError
 
@@ -26,19 +28,26 @@ _MEMBER = "seglearn/data/watch_dataset.npy"
 def convert(members: Mapping[str, bytes]) -> Arrays:
     """Return windows (n, 1, 128, 6) of subjects 1 to 7 for training and of 8 to 10 for the test."""
     recordings, labels, subjects = _recordings(members[_MEMBER])
-    parts: list[tuple[Values, np.ndarray]] = []
+    parts: list[tuple[Values, Labels, Labels, Labels]] = []
     for chosen in (TRAINING_SUBJECTS, TEST_SUBJECTS):
         cut = [
-            (windows(recording, WINDOW, HOP), label)
+            (windows(recording, WINDOW, HOP), label, subject)
             for recording, label, subject in zip(recordings, labels, subjects, strict=True)
             if subject in chosen
         ]
         if not cut:
             raise InputError(f"{_MEMBER}: has no recording of the subjects {chosen[0]} to {chosen[-1]}")
-        x = np.concatenate([part for part, _ in cut])
-        parts.append((x, np.repeat([label for _, label in cut], [len(part) for part, _ in cut]).astype(np.uint8)))
-    (train, train_y), (test, test_y) = parts
-    return Arrays.of_series(train, train_y, test, test_y)
+        counts = [len(part) for part, _, _ in cut]
+        parts.append(
+            (
+                np.concatenate([part for part, _, _ in cut]),
+                np.repeat([label for _, label, _ in cut], counts).astype(np.uint8),
+                np.repeat([subject for _, _, subject in cut], counts).astype(np.uint8),
+                np.concatenate([adaptation_use(count, overlapping=1) for count in counts]),
+            )
+        )
+    (train, train_y, _, _), (test, test_y, group, use) = parts
+    return Arrays.of_series(train, train_y, test, test_y, group, use)
 
 
 def _recordings(content: bytes) -> tuple[list[Values], list[int], list[int]]:
@@ -69,4 +78,5 @@ IMU_ACTIVITY = Converted(
     ),
     members={_MEMBER: 20_000_000},
     convert=convert,
+    version=2,
 )

@@ -17,7 +17,8 @@ class DatasetInfo:
 
     `obtain` is empty for a set from a package. For one of publishers' files it says which file to get where and what to
     do with it, `folder` is the publisher's name of the folder, and the numbers of samples are those of the publisher:
-    fewer are there when a folder lacks some of its files, or when samples are copies of others.
+    fewer are there when a folder lacks some of its files, or when samples are copies of others. Where the publisher
+    counts no samples (recordings that are cut into windows), both are 0.
 
     `held_out` are the subjects or loads, as `groups` says, of which no sample is in the training part: data of a domain
     that is new to a network trained on it.
@@ -57,8 +58,17 @@ class DatasetInfo:
         """Return the command that fetches the data set."""
         return f"harness data fetch {self.name}{' --accept-licence' if self.non_commercial else ''}"
 
+    @property
+    def amount(self) -> str:
+        """Return `60000 + 10000`, `1797 in all` or `by the files`."""
+        if not self.train_samples:
+            return "by the files"
+        return f"{self.train_samples} + {self.test_samples}" if self.split else f"{self.train_samples} in all"
+
     def excess(self, train: int, test: int) -> tuple[str, str] | None:
         """Return the key `train` or `test` that asks for more samples than there are, and what is wrong; else None."""
+        if not self.train_samples:
+            return None
         for key, wanted, most in (("train", train, self.train_samples), ("test", test, self.test_samples)):
             if wanted > most:
                 return key, f"{wanted} samples; expected at most {most}, {self.name} has no more"

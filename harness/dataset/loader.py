@@ -16,8 +16,11 @@ from harness.dataset.bearing import BEARING
 from harness.dataset.catalogue import OWN, dataset_info
 from harness.dataset.cifar import CIFAR10, CIFAR100
 from harness.dataset.converted import Converted
-from harness.dataset.draw import draw
+from harness.dataset.cwru import CWRU
+from harness.dataset.daliac import DALIAC
+from harness.dataset.draw import check_count, draw, draw_groups
 from harness.dataset.file import file_size
+from harness.dataset.flowers import FLOWERS
 from harness.dataset.imu_activity import IMU_ACTIVITY
 from harness.dataset.info import DatasetInfo
 from harness.dataset.mnist import MNIST
@@ -29,8 +32,12 @@ from harness.dataset.own_npz import read_own_npz
 from harness.dataset.published import Published, counted
 from harness.dataset.published_idx import PUBLISHED_IDX
 from harness.dataset.sample import SampleSet
+from harness.dataset.speech_commands import SPEECH_COMMANDS
 from harness.dataset.spoken_digits import SPOKEN_DIGITS
+from harness.dataset.treatment import Treatment
 from harness.errors import InputError, MissingToolError
+
+_AS_IT_IS = Treatment()
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +70,10 @@ _SOURCES: dict[str, _Source] = {
     "fashion-mnist": fashion_mnist,
     **{converted.info.name: converted for converted in _CONVERTED},
 }
-_PUBLISHED: dict[str, Published] = {published.info.name: published for published in (CIFAR10, CIFAR100, *PUBLISHED_IDX)}
+_PUBLISHED: dict[str, Published] = {
+    published.info.name: published
+    for published in (CIFAR10, CIFAR100, *PUBLISHED_IDX, CWRU, DALIAC, FLOWERS, SPEECH_COMMANDS)
+}
 
 
 def is_present(name: str) -> bool:
@@ -158,22 +168,24 @@ def _all_samples(origin: Origin) -> tuple[Arrays, DatasetInfo]:
     return _SOURCES[info.name].arrays(), info
 
 
-def _check_count(info: DatasetInfo, train: int, test: int) -> None:
-    excess = info.excess(train, test)
-    if excess:
-        raise InputError(f"dataset.{excess[0]}: {excess[1]}")
-
-
 @lru_cache(maxsize=4)
-def load_dataset(origin: str | Origin, train: int, test: int, seed: int) -> SampleSet:
-    """Return `train` training and `test` test samples of a data set, drawn with `seed`.
+def load_dataset(origin: str | Origin, train: int, test: int, seed: int, treatment: Treatment = _AS_IT_IS) -> SampleSet:
+    """Return `train` training and `test` test samples of a data set, drawn with `seed` and treated.
 
-    Raises InputError when there is no such data set, it has fewer samples or its files are damaged, and
-    MissingToolError, naming the remedy, when its files are absent and cannot be fetched.
+    Raises InputError when there is no such data set, it has fewer samples, its files are damaged or the treatment does
+    not fit it, and MissingToolError, naming the remedy, when its files are absent and cannot be fetched.
     """
     origin = Origin(origin) if isinstance(origin, str) else origin
-    if origin.name not in OWN:
-        _check_count(dataset_info(origin.name), train, test)
+    groups = treatment.shift.groups
+    if origin.name not in OWN and not groups:
+        check_count(dataset_info(origin.name), train, test)
     arrays, info = _all_samples(origin)
-    _check_count(info, train, test)
-    return draw(info, arrays, train, test, seed)
+    problem = treatment.problem(info)
+    if problem:
+        raise InputError(f"dataset.{problem[0]}: {problem[1]}")
+    if not groups:
+        check_count(info, train, test)
+        usual = draw(info, arrays, train, test, seed)
+        return treatment.apply(usual, usual, seed)
+    usual = draw(info, arrays, min(train, len(arrays.train_x)), test=1, seed=seed)
+    return treatment.apply(draw_groups(info, arrays, groups, train, test, seed), usual, seed)

@@ -86,6 +86,8 @@ PACKAGED = (
         stands_for="daliac",
         package="Python package seglearn 1.2.5",
         download_bytes=11320941,
+        groups="subjects",
+        held_out=(8, 9, 10),
     ),
     DatasetInfo(
         name="spoken-digits",

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.assets import cache_dir, content_hash, write_atomically
-from harness.dataset.arrays import Arrays, read_arrays, write_arrays
+from harness.dataset.arrays import Arrays, check_groups, read_arrays, write_arrays
 from harness.dataset.copies import without_copies
 from harness.dataset.file import Folder
 from harness.dataset.info import DatasetInfo
@@ -92,6 +92,7 @@ def _check(arrays: Arrays, info: DatasetInfo, path: Path) -> None:
             raise InputError(f"{path}: no {part} samples; {info.remedy}")
         if int(y.max()) >= info.classes:
             raise InputError(f"{path}: has the label {int(y.max())}; expected labels below {info.classes}")
+    check_groups(arrays, info)
 
 
 def counted(info: DatasetInfo, arrays: Arrays) -> DatasetInfo:

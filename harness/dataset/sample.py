@@ -11,7 +11,7 @@ import numpy.typing as npt
 from harness.assets import content_hash
 from harness.dataset.info import DatasetInfo
 
-Images = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]
 
 
@@ -19,8 +19,9 @@ Labels = npt.NDArray[np.uint8]
 class SampleSet:
     """Training and test samples that share none. Arrays are read-only.
 
-    `train_x` and `test_x` are (n, height, width, channels), uint8 or float32; `train_y` and `test_y` are (n,) uint8,
-    below `info.classes`. A uint8 value q means the real value scale * (q - zero_point).
+    `train_x` and `test_x` are (n, height, width, channels), uint8; `train_y` and `test_y` are (n,) uint8,
+    below `info.classes`. A uint8 value q means the real value scale * (q - zero_point). Augmented training samples come
+    in `versions`: all samples of the first, then all of the second.
     """
 
     info: DatasetInfo
@@ -30,6 +31,7 @@ class SampleSet:
     test_y: Labels
     scale: float
     zero_point: int
+    versions: int = 1
 
     def __post_init__(self) -> None:
         for array in (self.train_x, self.train_y, self.test_x, self.test_y):
@@ -58,14 +60,18 @@ def stratified_order(labels: Labels, seed: int) -> npt.NDArray[np.int64]:
     return np.argsort(place, kind="stable").astype(np.int64)
 
 
-def visiting_order(n_train: int, epochs: int, seed: int) -> npt.NDArray[np.uint32]:
+def visiting_order(n_train: int, epochs: int, seed: int, versions: int = 1) -> npt.NDArray[np.uint32]:
     """Return the indexes of the training samples in the order of training steps, (epochs * n_train,).
+
+    Of `versions` of n_train samples, which stand one behind the other, an epoch takes the next one.
 
     Every epoch is a permutation of its own, from NumPy's PCG64 seeded with (seed, epoch), so more epochs do not change
     the ones before.
     """
     permutations = [
-        np.random.Generator(np.random.PCG64((seed, epoch))).permutation(n_train).astype(np.uint32)
+        (np.random.Generator(np.random.PCG64((seed, epoch))).permutation(n_train) + epoch % versions * n_train).astype(
+            np.uint32
+        )
         for epoch in range(epochs)
     ]
     return np.concatenate(permutations) if permutations else np.empty(0, dtype=np.uint32)

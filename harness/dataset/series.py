@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
+Number = TypeVar("Number", np.float64, np.uint8)
 
 _LARGEST_VALUE = 255
 _CLIPPED_PERCENT = 0.1
@@ -48,7 +50,20 @@ class InputRange:
     def of(cls, train: Values) -> InputRange:
         """Return the range from zero or below to zero or above that clips 0.1 % of the training values at each end."""
         low, high = np.percentile(train, [_CLIPPED_PERCENT, 100 - _CLIPPED_PERCENT])
-        low, high = min(float(low), 0.0), max(float(high), 0.0)
+        return cls._around(float(low), float(high))
+
+    @classmethod
+    def of_counts(cls, values: Values, counts: npt.NDArray[np.int64]) -> InputRange:
+        """Return the range of `values`, each of which occurs `counts` times, that clips as `of` does."""
+        order = np.argsort(values, axis=None, kind="stable")
+        up_to = np.cumsum(counts.ravel()[order]) / counts.sum()
+        places = np.searchsorted(up_to, [_CLIPPED_PERCENT / 100, 1 - _CLIPPED_PERCENT / 100])
+        low, high = values.ravel()[order][np.minimum(places, len(order) - 1)]
+        return cls._around(float(low), float(high))
+
+    @classmethod
+    def _around(cls, low: float, high: float) -> InputRange:
+        low, high = min(low, 0.0), max(high, 0.0)
         scale = float(np.float32((high - low) / _LARGEST_VALUE or 1 / _LARGEST_VALUE))
         return cls(scale, min(round(-low / scale), _LARGEST_VALUE))
 
@@ -58,7 +73,7 @@ class InputRange:
         return np.asarray(np.clip(quantized, 0, _LARGEST_VALUE), dtype=np.uint8)
 
 
-def windows(series: Values, length: int, hop: int) -> Values:
+def windows(series: npt.NDArray[Number], length: int, hop: int) -> npt.NDArray[Number]:
     """Return the whole windows (n, length, channels) of a series (time, channels) that start every `hop` samples."""
     starts = range(0, len(series) - length + 1, hop)
     return np.array([series[start : start + length] for start in starts]).reshape(-1, length, series.shape[1])

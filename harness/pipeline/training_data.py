@@ -40,6 +40,7 @@ def training_data(cache: Cache, scenario: Scenario) -> TrainingData:
     inputs: dict[str, object] = {
         "dataset": identity(scenario.origin()),
         "drawn": [choice.train, choice.test, choice.seed],
+        "treated": choice.model_dump(mode="json", include={"shift", "augment", "normalise"}),
         "code": code_hash("dataset", "pipeline/training_data.py"),
     }
     entry = cache.get("samples", inputs, lambda: _packed(_drawn(scenario)))
@@ -51,7 +52,9 @@ def training_data(cache: Cache, scenario: Scenario) -> TrainingData:
             train_labels=samples.train_y,
             test=samples.test_x.reshape(len(samples.test_x), -1),
             test_labels=samples.test_y,
-            order=visiting_order(len(samples.train_x), training.epochs, training.seed),
+            order=visiting_order(
+                len(samples.train_x) // samples.versions, training.epochs, training.seed, samples.versions
+            ),
             scale=samples.scale,
             zero_point=samples.zero_point,
             schedule=learning_rates(training),
@@ -63,7 +66,7 @@ def training_data(cache: Cache, scenario: Scenario) -> TrainingData:
 
 def _drawn(scenario: Scenario) -> SampleSet:
     choice = scenario.dataset
-    return load_dataset(scenario.origin(), choice.train, choice.test, choice.seed)
+    return load_dataset(scenario.origin(), choice.train, choice.test, choice.seed, choice.treatment())
 
 
 def _identity(entry: Entry, scenario: Scenario) -> dict[str, JsonValue]:
@@ -87,4 +90,5 @@ def _packed(samples: SampleSet) -> Output:
 def _unpacked(path: Path, info: DatasetInfo) -> SampleSet:
     with np.load(path, allow_pickle=False) as file:
         arrays = {key: file[key] for key in ("train_x", "train_y", "test_x", "test_y")}
-        return SampleSet(info, **arrays, scale=float(file["scale"]), zero_point=int(file["zero_point"]))
+        scale, zero_point, versions = float(file["scale"]), int(file["zero_point"]), int(file["versions"])
+        return SampleSet(info, **arrays, scale=scale, zero_point=zero_point, versions=versions)

@@ -1,10 +1,10 @@
 """Scenarios: the schema, the reader with line numbers, the matrix."""
 
+from harness.scenario.data import DatasetChoice
 from harness.scenario.json_schema import json_schema
 from harness.scenario.reader import read_scenarios
 from harness.scenario.reference import reference
 from harness.scenario.schema import (
-    DatasetChoice,
     EngineChoice,
     MemoryBudget,
     ModelChoice,

@@ -130,3 +130,4 @@ class Numbers:
 
 
 Shape = Annotated[list[int], Numbers(1, 65_535, 3, 3)]
+Groups = Annotated[list[int], Numbers(0, 255, 1, 32)]

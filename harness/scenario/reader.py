@@ -121,8 +121,12 @@ def _check_data(document: Document, scenario: Scenario, source: Source) -> None:
         key = "file" if scenario.dataset.file else "folder"
         report(("dataset", key if source.is_written(("dataset", key)) else "name"), str(error))
         return
+    treatment = scenario.dataset.treatment()
+    problem = treatment.problem(info)
+    if problem:
+        report(("dataset", *parse_path(problem[0])), problem[1])
     excess = info.excess(scenario.dataset.train, scenario.dataset.test)
-    if excess:
+    if excess and not treatment.shift.groups:
         report(("dataset", excess[0]), excess[1])
     written_out = scenario.model.layers is not None
     origin = "layers" if written_out else "onnx" if scenario.model.onnx is not None else "name"

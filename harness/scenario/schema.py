@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, PrivateAttr, model_validator
 
-from harness.dataset import OWN, DatasetInfo, Origin, dataset_info, describe
+from harness.dataset import DatasetInfo, Origin, describe
 from harness.model import LayerSpec, Network, NetworkWeights, load_network, network_of_layers
 from harness.model.onnx import read_onnx
 from harness.quantity import Ratio, SizeBounds
 from harness.scenario.choice import (
     ActivationRanges,
     CacheModel,
-    DatasetName,
     Dtype,
     EngineName,
     ErrorRanges,
@@ -26,39 +24,20 @@ from harness.scenario.choice import (
     RatioForm,
     Rounding,
     ScheduleName,
-    Shape,
     Steps,
     TrainedLayers,
 )
+from harness.scenario.data import DatasetChoice
 from harness.scenario.method import METHODS, MethodName, with_method
 from harness.scenario.permission import permitted_path
+from harness.scenario.section import SEED_LIMIT, Section, conflict, value_at
 from harness.scenario.source import Source
 
 _KIB = 1024
 _MIB = 1024 * 1024
-_SEED_LIMIT = 1 << 32
 
 
-_FileName = Annotated[str, Field(min_length=1, max_length=1024)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-def _conflict(message: str, *keys: str) -> NoReturn:
-    """Reject a combination of keys; the first of `keys` that the user wrote gets the blame."""
-    raise PydanticCustomError("conflict", "{message}", {"message": message, "keys": keys})
-
-
-def _value_at(section: _Section, key: str) -> Any:
-    value: Any = section
-    for part in key.split("."):
-        value = getattr(value, part)
-    return value
-
-
-class ModelChoice(_Section):
+class ModelChoice(Section):
     """The network: a name, its layers written out, or an ONNX file."""
 
     name: ModelName | None = Field(
@@ -92,73 +71,13 @@ class ModelChoice(_Section):
     def _one_network(self) -> Self:
         given = [key for key in ("name", "layers", "onnx") if getattr(self, key) is not None]
         if len(given) > 1:
-            _conflict(f"both {given[0]} and {given[1]}; expected one of them", given[1])
+            conflict(f"both {given[0]} and {given[1]}; expected one of them", given[1])
         if not given:
-            _conflict("no network; expected the key 'name', 'layers' or 'onnx'")
+            conflict("no network; expected the key 'name', 'layers' or 'onnx'")
         return self
 
 
-class DatasetChoice(_Section):
-    """The data, and how much of it."""
-
-    name: DatasetName = Field(
-        description="a data set the harness can load; `npz` or `csv` for a file of one's own",
-        examples=["digits", "fashion-mnist"],
-    )
-    folder: _FileName | None = Field(
-        None,
-        description="the folder with the publisher's files, for a data set that no package ships; relative to the "
-        "scenario file, the working folder or a folder that HARNESS_DATA lists, and in or below one of these; not "
-        "given, the publisher's name of the folder",
-        examples=["cifar-10-batches-bin"],
-    )
-    file: _FileName | None = Field(
-        None,
-        description="one's own samples, found as `folder` is: for `npz`, the arrays train_x, train_y, test_x and "
-        "test_y, or x and y; for `csv`, a line of column names, then one sample a line",
-        examples=["gestures.npz"],
-    )
-    test_file: _FileName | None = Field(
-        None,
-        description="CSV file of test samples; not given, one fifth of each class of `file` is for the test",
-        examples=["gestures-test.csv"],
-    )
-    label: str = Field(
-        "label",
-        min_length=1,
-        max_length=256,
-        description="column of a CSV file that names the class",
-        examples=["label"],
-    )
-    shape: Shape | None = Field(
-        None,
-        description="height, width and channels of a sample of one's own; not given, the values of a CSV line are "
-        "channels, and those of `npz` samples are taken by the number of their dimensions",
-        examples=[[1, 128, 6]],
-    )
-    train: int = Field(ge=1, le=1_000_000, description="number of training samples", examples=[1000])
-    test: int = Field(ge=1, le=1_000_000, description="number of test samples, never trained on", examples=[400])
-    seed: int = Field(
-        1, ge=0, lt=_SEED_LIMIT, description="which samples are drawn; the same seed draws the same", examples=[1]
-    )
-
-    @model_validator(mode="after")
-    def _keys_of_the_name(self) -> Self:
-        is_own = self.name in OWN
-        if is_own and self.file is None:
-            _conflict(f"no file for {self.name}; expected the key 'file'", "name")
-        for key, allowed, where in (
-            ("file", is_own, "npz or csv"),
-            ("shape", is_own, "npz or csv"),
-            ("test_file", self.name == "csv", "csv"),
-            ("folder", not is_own and bool(dataset_info(self.name).obtain), "a data set of publisher's files"),
-        ):
-            if getattr(self, key) is not None and not allowed:
-                _conflict(f"{key} is not for {self.name}; expected it with the name {where}", key)
-        return self
-
-
-class Update(_Section):
+class Update(Section):
     """How many structures of each layer get a gradient in a step."""
 
     policy: Policy = Field(
@@ -183,7 +102,7 @@ class Update(_Section):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.min_ratio > self.max_ratio:
-            _conflict(
+            conflict(
                 f"min_ratio {self.min_ratio:g} is above max_ratio {self.max_ratio:g}; expected min_ratio <= max_ratio",
                 "min_ratio",
                 "max_ratio",
@@ -191,7 +110,7 @@ class Update(_Section):
         return self
 
 
-class Optimizer(_Section):
+class Optimizer(Section):
     """How a gradient changes the weights."""
 
     name: OptimizerName = Field(
@@ -210,7 +129,7 @@ class Optimizer(_Section):
     )
 
 
-class Schedule(_Section):
+class Schedule(Section):
     """How the learning rate changes from epoch to epoch."""
 
     name: ScheduleName = Field(
@@ -223,7 +142,7 @@ class Schedule(_Section):
     every: int = Field(1, ge=1, le=10_000, description="epochs between steps", examples=[1])
 
 
-class Quantization(_Section):
+class Quantization(Section):
     """Where the ranges of uint8 tensors come from; without effect on float32."""
 
     activations: ActivationRanges = Field(
@@ -266,7 +185,7 @@ class Quantization(_Section):
     )
 
 
-class Gradients(_Section):
+class Gradients(Section):
     """How the gradients of a minibatch are accumulated."""
 
     bits: GradientBits = Field(
@@ -278,7 +197,7 @@ class Gradients(_Section):
     )
 
 
-class Training(_Section):
+class Training(Section):
     """How the network is trained."""
 
     method: MethodName = Field(
@@ -303,7 +222,7 @@ class Training(_Section):
         examples=["uint8"],
     )
     seed: int = Field(
-        1, ge=0, lt=_SEED_LIMIT, description="seed of the initial weights and of the visiting order", examples=[1]
+        1, ge=0, lt=SEED_LIMIT, description="seed of the initial weights and of the visiting order", examples=[1]
     )
     update: Update = Field(default_factory=Update, description="partial updates")
     trainable_layers: TrainedLayers = Field(
@@ -323,9 +242,9 @@ class Training(_Section):
     @model_validator(mode="after")
     def _method_kept(self) -> Self:
         for key, settled in METHODS[self.method].settled.items():
-            value = _value_at(self, key)
+            value = value_at(self, key)
             if value != settled:
-                _conflict(
+                conflict(
                     f"{key} {value} contradicts method {self.method}, which has {settled}; expected {settled}, no such "
                     "key, or method harness",
                     key,
@@ -334,7 +253,7 @@ class Training(_Section):
         return self
 
 
-class MemoryBudget(_Section):
+class MemoryBudget(Section):
     """What a run may use. The platform's own memory limits it too; the smaller holds."""
 
     ram_budget: Annotated[int, SizeBounds(_KIB, 64 * _MIB)] | None = Field(
@@ -350,7 +269,7 @@ class MemoryBudget(_Section):
     @model_validator(mode="after")
     def _stack_fits(self) -> Self:
         if self.ram_budget is not None and self.stack >= self.ram_budget:
-            _conflict(
+            conflict(
                 f"a stack of {self.stack} bytes leaves nothing of the RAM budget of {self.ram_budget} bytes; "
                 "expected a stack smaller than ram_budget",
                 "stack",
@@ -359,7 +278,7 @@ class MemoryBudget(_Section):
         return self
 
 
-class EngineChoice(_Section):
+class EngineChoice(Section):
     """What executes the firmware, and how much of the training it executes."""
 
     name: EngineName = Field(
@@ -392,7 +311,7 @@ class EngineChoice(_Section):
         return self
 
 
-class Scenario(_Section):
+class Scenario(Section):
     """One run: a model trained on a data set within a budget on one platform, with every matrix key fixed."""
 
     name: str = Field(
@@ -422,14 +341,14 @@ class Scenario(_Section):
     def _enough_samples(self) -> Self:
         visits = self.dataset.train * self.training.epochs
         if self.engine.steps != "all" and self.engine.steps > visits:
-            _conflict(
+            conflict(
                 f"{self.engine.steps} steps, but the training has only {visits}; expected at most {visits}, or 'all'",
                 "engine.steps",
                 "training.epochs",
                 "dataset.train",
             )
         if self.engine.evaluate > self.dataset.test:
-            _conflict(
+            conflict(
                 f"{self.engine.evaluate} samples, but dataset.test is {self.dataset.test}; "
                 f"expected at most {self.dataset.test}",
                 "engine.evaluate",
@@ -454,7 +373,7 @@ class Scenario(_Section):
 
     def value(self, key: str) -> Any:
         """Return the value at a dotted key such as `training.dtype`."""
-        return _value_at(self, key)
+        return value_at(self, key)
 
     def locate(self, key: str) -> str:
         """Return `file:line:column` of a key such as `memory.ram_budget` or `model.layers[2].filters`.
@@ -466,15 +385,7 @@ class Scenario(_Section):
 
     def origin(self) -> Origin:
         """Return where the samples come from; raise InputError when the scenario may not read there."""
-        choice = self.dataset
-        if choice.name in OWN:
-            assert choice.file is not None
-            test_path = permitted_path(choice.test_file, self.file) if choice.test_file else None
-            height, width, channels = choice.shape or (0, 0, 0)
-            shape = (height, width, channels) if choice.shape else None
-            return Origin(choice.name, permitted_path(choice.file, self.file), test_path, choice.label, shape)
-        folder = choice.folder or dataset_info(choice.name).folder
-        return Origin(choice.name, permitted_path(folder, self.file) if folder else None)
+        return self.dataset.origin(self.file)
 
     def dataset_info(self) -> DatasetInfo:
         """Return shape, classes and source of the data set.
