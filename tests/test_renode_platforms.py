@@ -6,6 +6,7 @@ import re
 import subprocess
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ from harness.engine.renode.pace import Pace, pace
 from harness.pipeline.profile import RegionName, RegionProfile, profile
 from harness.platform import Platform, bare_platform, load_platform, platform_names
 
-PLATFORMS = Path(__file__).resolve().parent.parent / "renode" / "platforms"
+RENODE_FILES = Path(__file__).resolve().parent.parent / "renode"
+PLATFORMS = RENODE_FILES / "platforms"
+STACK_OVER_TIME = RENODE_FILES / "hooks" / "stack_over_time.cs"
 COUNTING = ("nrf52840", "imxrt1062")
 """Boards of which firmware reads DWT.CYCCNT; one with a single- and one with a dual-issue core."""
 
@@ -148,7 +151,7 @@ cpu VectorTableOffset 0x{platform.vector_table:x}
 cpu AddHook 0x{finish:x} "{told}"
 emulation SetAdvanceImmediately true
 emulation RunFor "0.03"
-mach clear
+Clear
 """
 
 
@@ -168,8 +171,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for board in COUNTING:
         elf, description = build(board, "cyccnt.c"), folder / f"{board}.repl"
         description.write_text(describe(load_platform(board), pace_of(board)), "utf-8")
-        runs += a_run(f"cyccnt-{board}", board, elf, description, folder)
-    (folder / "run.resc").write_text(f"using sysbus\ninclude @{registers_source()}\n{runs}quit\n", "utf-8")
+        series = f"cpu StackOverTime @{folder}/stack-{board}.csv 1000"
+        runs += a_run(f"cyccnt-{board}", board, elf, description, folder, series)
+    sources = "".join(f"include @{source}\n" for source in (registers_source(), STACK_OVER_TIME))
+    (folder / "run.resc").write_text(f"using sysbus\n{sources}{runs}quit\n", "utf-8")
     with (folder / "said").open("wb") as said:
         subprocess.run(
             [
@@ -224,6 +229,18 @@ def test_firmware_that_reads_its_cycle_counter_in_renode_sees_the_modelled_cycle
     assert seen is not None
     assert int(seen[1]) == pytest.approx(my_function(board).cycles, rel=0.02)
     assert int(seen[1]) != pytest.approx(my_function(board).instructions, rel=0.05)
+
+
+@pytest.mark.parametrize("board", COUNTING)
+def test_the_stack_over_time_reaches_what_the_default_engine_says_of_the_region(folder: Path, board: str) -> None:
+    header, *rows = (folder / f"stack-{board}.csv").read_text("ascii").splitlines()
+    assert header == "instructions,stack_bytes"
+    times, sizes = zip(*(map(int, row.split(",")) for row in rows), strict=True)
+    assert len(rows) > 8
+    assert all(1000 <= after - before < 1100 for before, after in pairwise(times))
+    assert my_function(board).stack_bytes in sizes
+    whole = profile(build(board, "cyccnt.c"), load_platform(board))
+    assert max(sizes) <= whole.stack_bytes
 
 
 # Paces -------------------------------------------------------------------------------------------------------------
