@@ -18,7 +18,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from robot.api import Failure, SkipExecution, logger
@@ -39,8 +39,13 @@ from harness.assets import content_hash, write_atomically
 from harness.errors import EXIT_BAD_INPUT, EXIT_FAILURE, HarnessError, nearest
 from harness.quantity import parse_ratio
 from harness.result import Document, read_results
+from harness.scenario import read_scenarios
 from harness.scenario.document import read_document
 from harness.trace import Trace
+
+if TYPE_CHECKING:
+    from harness.pipeline import Stage
+    from harness.pipeline.loadable import Loadable
 
 RUNS = "runs"
 """Folder beside Robot's log for results, and in it one for what failing tests leave behind."""
@@ -77,6 +82,7 @@ class HarnessLibrary:
     def __init__(self) -> None:
         self._last: Finished | None = None
         self._document: Document | None = None
+        self._firmware: Loadable | None = None
         self._folder: Path | None = None  # what the running test is about: results, or a scenario that was refused
 
     # Running --------------------------------------------------------------------------------------------------------
@@ -105,11 +111,7 @@ class HarnessLibrary:
 
         ``message`` is a regular expression that is searched in what the harness says.
         """
-        self._document = None
-        self._folder = self._claim(
-            _results_dir() / RUNS / _slug(_variable("SUITE NAME")) / _slug(_variable("TEST NAME"))
-        )
-        log, status = self._execute(self._resolved(Path(file), overrides), self._folder)
+        log, status = self._execute(self._resolved(Path(file), overrides), self._begin_folder())
         if status != EXIT_BAD_INPUT:
             raise Failure(f"expected the scenario to be refused with exit status {EXIT_BAD_INPUT}, not {status}")
         if not re.search(message, log):
@@ -134,7 +136,7 @@ class HarnessLibrary:
         Skips the test when the scenario has no such run.
         """
         assert self._last is not None, "expected Run Scenario first"
-        self._document, self._folder = None, self._last.folder
+        self._document, self._firmware, self._folder = None, None, self._last.folder
         for document in self._last.documents:
             if (document.settings["platform"], _dtype(document)) == (platform, dtype):
                 self._document = document
@@ -143,6 +145,31 @@ class HarnessLibrary:
         raise SkipExecution(
             f"the scenario has no run on {platform} in {dtype}; {nearest(f'{platform}, {dtype}', known)}"
         )
+
+    @keyword
+    def build_firmware(self, file: str, **overrides: Any) -> Loadable:
+        """Build the only run of the scenario ``file`` with ``overrides``, for a Renode that the suite drives itself.
+
+        What it returns has ``elf``; ``writes``, pairs of a file and the address it is loaded to; ``vector_table``;
+        ``uart``; and ``records``, the lines that the UART then carries: those of the twin.
+        """
+        # Slow imports, for those only who build.
+        from harness.pipeline import prepare
+        from harness.pipeline.loadable import LoadableBuilder
+
+        data = self._resolved(Path(file), {"engine.name": _DEFAULT_ENGINE, **overrides})  # none of them runs it
+        scenario = _write_scenario(data, self._begin_folder())
+        try:
+            (prepared,) = prepare(read_scenarios(scenario))
+            self._firmware = LoadableBuilder(_Unobserved(), scenario.parent).build(prepared)
+        except HarnessError as problem:
+            raise Failure(str(problem)) from None
+        return self._firmware
+
+    @keyword
+    def escaped_for_renode(self, path: str | Path) -> str:
+        """Return ``path`` as Renode's monitor takes it behind an ``@``."""
+        return str(path).replace(" ", "\\ ")
 
     # Judging --------------------------------------------------------------------------------------------------------
 
@@ -248,26 +275,29 @@ class HarnessLibrary:
         if _variable("TEST STATUS") != "FAIL":
             return
         folder = self._claim(self._failed_folder())
-        if self._folder is not None:
-            for name in (SCENARIO, LOG):
-                _copy(self._folder / name, folder)
-            if self._document is not None:
-                for name in ("firmware.elf", "firmware.map", "plan.c"):
-                    _copy(self._folder / "firmware" / self._document.run.id / name, folder)
-                with contextlib.suppress(OSError):
-                    write_atomically(folder / UART, _transcript(self._records()).encode())
-        self.link_evidence(folder)
+        for file in self._evidence():
+            if file.exists():
+                shutil.copy2(file, folder)
+        if self._document is not None:
+            with contextlib.suppress(OSError):
+                write_atomically(folder / UART, _transcript(self._records()).encode())
+        _link("Evidence", sorted(folder.iterdir()))
+        if _under_renode_test():
+            # As tests/renode-keywords.robot names them.
+            name = re.sub('[/"]', "-", f"{_variable('SUITE NAME')}.{_variable('TEST NAME')}".replace(" ", "_"))
+            for kind in ("snapshots", "logs"):
+                _link("Renode's " + kind, sorted((_results_dir() / kind).glob(f"{name}.fail*")))
 
-    @keyword
-    def link_evidence(self, folder: str | Path, title: str = "Evidence") -> None:
-        """Link every file of ``folder`` in the log and in the documentation of the test, which the report shows."""
-        files = sorted(path for path in Path(folder).iterdir() if path.is_file()) if Path(folder).is_dir() else []
-        if not files:
-            return
-        links = " ".join(f'<a href="{html.escape(_href(path))}">{html.escape(path.name)}</a>' for path in files)
-        logger.info(f"{html.escape(title)}: {links}", html=True)
-        documentation = " ".join(f"[{_href(path)}|{path.name}]" for path in files)
-        BuiltIn().set_test_documentation(f"{title}: {documentation}", append=True)
+    def _evidence(self) -> list[Path]:
+        if self._folder is None:
+            return []
+        files = [self._folder / SCENARIO, self._folder / LOG]
+        if self._document is not None:
+            own = self._folder / "firmware" / self._document.run.id
+            files += [own / name for name in ("firmware.elf", "firmware.map", "plan.c")]
+        if self._firmware is not None:
+            files += [self._firmware.folder / name for name in ("firmware.elf", "firmware.map", "records.txt", UART)]
+        return files
 
     # Inside ---------------------------------------------------------------------------------------------------------
 
@@ -297,8 +327,8 @@ class HarnessLibrary:
 
     def _execute(self, data: dict[str, Any], folder: Path) -> tuple[str, int]:
         """Run the harness as a process; return what it says, and its exit status."""
-        write_atomically(folder / SCENARIO, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
-        command = [sys.executable, "-m", "harness", "run", str(folder / SCENARIO), "--output", str(folder)]
+        scenario = _write_scenario(data, folder)
+        command = [sys.executable, "-m", "harness", "run", str(scenario), "--output", str(folder)]
         with (folder / LOG).open("w+b") as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_environment()
@@ -310,6 +340,14 @@ class HarnessLibrary:
                 raise
             log.seek(0)
             return log.read().decode("utf-8", "replace"), status
+
+    def _begin_folder(self) -> Path:
+        """Return an empty folder of the running test, which is about it from now on."""
+        self._document = self._firmware = None
+        self._folder = self._claim(
+            _results_dir() / RUNS / _slug(_variable("SUITE NAME")) / _slug(_variable("TEST NAME"))
+        )
+        return self._folder
 
     def _claim(self, folder: Path) -> Path:
         """Return `folder`, empty: what an earlier execution left there would look like results of this one."""
@@ -374,6 +412,25 @@ def _environment() -> dict[str, str]:
         if launcher.exists():
             changes["RENODE"] = str(launcher)
     return os.environ | changes
+
+
+def _write_scenario(data: dict[str, Any], folder: Path) -> Path:
+    file = folder / SCENARIO
+    write_atomically(file, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
+    return file
+
+
+class _Unobserved:
+    """Takes note of no progress."""
+
+    def stage(self, label: str, stage: Stage) -> None:
+        """Take no note."""
+
+    def steps(self, label: str, done: int, total: int) -> None:
+        """Take no note."""
+
+    def finished(self, document: Document) -> None:
+        """Take no note."""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -441,9 +498,14 @@ def _transcript(records: tuple[dict[str, Any], ...]) -> str:
     return "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
 
 
-def _copy(file: Path, folder: Path) -> None:
-    if file.exists():
-        shutil.copy2(file, folder)
+def _link(title: str, files: list[Path]) -> None:
+    """Link files in the log and in the documentation of the test, which the report shows."""
+    if not files:
+        return
+    links = " ".join(f'<a href="{html.escape(_href(path))}">{html.escape(path.name)}</a>' for path in files)
+    logger.info(f"{html.escape(title)}: {links}", html=True)
+    documentation = " ".join(f"[{_href(path)}|{path.name}]" for path in files)
+    BuiltIn().set_test_documentation(f"{title}: {documentation}", append=True)
 
 
 def _href(path: Path) -> str:
