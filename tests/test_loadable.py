@@ -7,26 +7,17 @@ from pathlib import Path
 
 from small_scenarios import write_scenario
 
+from harness.cache import user_cache
 from harness.engine import Job, UnicornEngine
 from harness.pipeline import prepare
-from harness.pipeline.loadable import LoadableBuilder
-from harness.pipeline.observer import Stage
+from harness.pipeline.loadable import build_loadable
 from harness.platform import load_platform
-from harness.result import Document
 from harness.scenario import read_scenarios
-
-
-class Unobserved:
-    def stage(self, label: str, stage: Stage) -> None: ...
-
-    def steps(self, label: str, done: int, total: int) -> None: ...
-
-    def finished(self, document: Document) -> None: ...
 
 
 def test_files_loaded_by_hand_make_the_firmware_write_the_records_of_the_twin(tmp_path: Path) -> None:
     (prepared,) = prepare(read_scenarios(write_scenario(tmp_path / "small.yaml", engine={"steps": 10, "evaluate": 3})))
-    loadable = LoadableBuilder(Unobserved(), tmp_path).build(prepared)
+    loadable = build_loadable(prepared, user_cache(), tmp_path / "loadable")
     platform = load_platform(loadable.platform)
     assert (loadable.vector_table, loadable.uart) == (platform.vector_table, platform.uart)
     writes = tuple((address, file.read_bytes()) for file, address in loadable.writes)

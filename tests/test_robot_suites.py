@@ -95,7 +95,9 @@ def compared(place: Path, renewed: Executed) -> Executed:
         row["cycles_per_step"] /= excess[dtype]
 
     rows(place, lower)
-    return execute(place, "compared", "AT THE END:101 %", tests=("A training step in *", "At the end of training in *"))
+    return execute(
+        place, "compared", "AT THE END:101 %", "FRESH:no", tests=("A training step in *", "At the end of training in *")
+    )
 
 
 def links(text: str) -> list[str]:
@@ -144,7 +146,7 @@ def test_a_failing_test_keeps_log_scenario_uart_transcript_and_firmware(compared
     assert re.fullmatch(r"accuracy [\d.]+% of 50 test samples, expected at least 101 %", test.message)
     kept = {Path(target).name: compared.folder / target for target in links(test.doc)}
     assert set(kept) == {"harness.log", "scenario.yaml", "uart.txt", "firmware.elf", "firmware.map", "plan.c"}
-    assert "emulating" in kept["harness.log"].read_text()
+    assert "steps emulated" in kept["harness.log"].read_text()
     assert kept["firmware.elf"].read_bytes()[:4] == b"\x7fELF"
     lines = kept["uart.txt"].read_text().splitlines()
     assert lines[0].startswith('{"r":"start"')

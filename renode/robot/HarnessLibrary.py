@@ -36,6 +36,7 @@ except ImportError as problem:
 from cycle_baseline import Baseline, NoBaselineError, compiler_of, measured
 
 from harness.assets import content_hash, write_atomically
+from harness.cache import user_cache
 from harness.errors import EXIT_BAD_INPUT, EXIT_FAILURE, HarnessError, nearest
 from harness.quantity import parse_ratio
 from harness.result import Document, read_results
@@ -44,7 +45,6 @@ from harness.scenario.document import read_document
 from harness.trace import Trace
 
 if TYPE_CHECKING:
-    from harness.pipeline import Stage
     from harness.pipeline.loadable import Loadable
 
 RUNS = "runs"
@@ -155,13 +155,13 @@ class HarnessLibrary:
         """
         # Slow imports, for those only who build.
         from harness.pipeline import prepare
-        from harness.pipeline.loadable import LoadableBuilder
+        from harness.pipeline.loadable import build_loadable
 
         data = self._resolved(Path(file), {"engine.name": _DEFAULT_ENGINE, **overrides})  # none of them runs it
         scenario = _write_scenario(data, self._begin_folder())
         try:
             (prepared,) = prepare(read_scenarios(scenario))
-            self._firmware = LoadableBuilder(_Unobserved(), scenario.parent).build(prepared)
+            self._firmware = build_loadable(prepared, user_cache(), scenario.parent)
         except HarnessError as problem:
             raise Failure(str(problem)) from None
         return self._firmware
@@ -329,6 +329,8 @@ class HarnessLibrary:
         """Run the harness as a process; return what it says, and its exit status."""
         scenario = _write_scenario(data, folder)
         command = [sys.executable, "-m", "harness", "run", str(scenario), "--output", str(folder)]
+        if str(_variable("FRESH")).lower() not in {"no", "false"}:
+            command.append("--fresh")
         with (folder / LOG).open("w+b") as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_environment()
@@ -418,19 +420,6 @@ def _write_scenario(data: dict[str, Any], folder: Path) -> Path:
     file = folder / SCENARIO
     write_atomically(file, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
     return file
-
-
-class _Unobserved:
-    """Takes note of no progress."""
-
-    def stage(self, label: str, stage: Stage) -> None:
-        """Take no note."""
-
-    def steps(self, label: str, done: int, total: int) -> None:
-        """Take no note."""
-
-    def finished(self, document: Document) -> None:
-        """Take no note."""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
