@@ -307,7 +307,7 @@ class EngineChoice(Section):
     @model_validator(mode="after")
     def _simulated_by_unicorn(self) -> Self:
         if self.name == "renode" and self.cache == "simulate":
-            _conflict("Renode does not simulate caches; expected name: unicorn, or cache: assume", "cache", "name")
+            conflict("Renode does not simulate caches; expected name: unicorn, or cache: assume", "cache", "name")
         return self
 
 
