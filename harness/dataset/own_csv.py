@@ -89,9 +89,9 @@ def _label_column(path: Path, columns: list[str], label: str) -> int:
         raise InputError(f"{path}:1: has {len(columns)} column names; expected 2 to {_MOST_COLUMNS}")
     if len(set(columns)) != len(columns):
         twice = next(name for index, name in enumerate(columns) if name in columns[:index])
-        raise InputError(f"{path}:1: names the column '{twice[:_SHOWN]}' twice; expected each name once")
+        raise InputError(f"{path}:1: names the column '{_shown(twice)}' twice; expected each name once")
     if label not in columns:
-        listed = ", ".join(name[:_SHOWN] for name in columns[-8:])
+        listed = ", ".join(_shown(name) for name in columns[-8:])
         raise InputError(f"{path}:1: has no column '{label}' (dataset.label); the last ones are {listed}")
     return columns.index(label)
 
@@ -106,7 +106,7 @@ def _numbers(path: Path, line: int, names: list[str], row: list[str]) -> np.ndar
         narrow = values.astype(np.float32)
     if not np.isfinite(narrow).all():
         index = next(index for index, text in enumerate(row) if not _is_number(text))
-        raise InputError(f"{path}:{line}: '{row[index][:_SHOWN]}' in column {names[index][:_SHOWN]}; expected a number")
+        raise InputError(f"{path}:{line}: '{_shown(row[index])}' in column {_shown(names[index])}; expected a number")
     return narrow
 
 
@@ -116,3 +116,8 @@ def _is_number(text: str) -> bool:
             return bool(np.isfinite(np.float32(np.array([text], dtype=np.float64)[0])))
     except ValueError:
         return False
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of a text of the file on one line."""
+    return "".join(character if character.isprintable() else "?" for character in text[:_SHOWN])

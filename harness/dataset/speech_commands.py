@@ -44,7 +44,7 @@ def read_clip(folder: Folder, name: str) -> npt.NDArray[np.float64]:
         with wave.open(io.BytesIO(content)) as file:
             form = file.getframerate(), file.getnchannels(), file.getsampwidth()
             data = file.readframes(cepstrum.CLIP_SAMPLES)
-    except (wave.Error, EOFError, ValueError, OSError) as error:
+    except (wave.Error, EOFError, ValueError, OSError, RuntimeError) as error:  # RuntimeError: a chunk beyond the end
         raise InputError(f"{folder.path / name}: cannot be read as wav: {error or 'it is cut short'}") from None
     if form != (cepstrum.RATE_HZ, 1, 2):
         raise InputError(
