@@ -120,6 +120,23 @@ class Weighted:
         return layers.dense_error(e, w)
 
 
+def convolution(
+    shape: tuple[int, ...], filters: int, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
+) -> Weighted:
+    """Return a convolution of an input of `shape`."""
+    height, width, channels = shape
+    rows = (height + 2 * padding[0] - kernel[0]) // stride[0] + 1
+    columns = (width + 2 * padding[1] - kernel[1]) // stride[1] + 1
+    numbers = {
+        "input_height": height, "input_width": width, "input_channels": channels,
+        "output_height": rows, "output_width": columns, "filters": filters,
+        "kernel_height": kernel[0], "kernel_width": kernel[1], "stride_y": stride[0], "stride_x": stride[1],
+        "padding_y": padding[0], "padding_x": padding[1],
+    }  # fmt: skip
+    weights = (filters, *kernel, channels)
+    return Weighted("conv2d", shape, (rows, columns, filters), weights, {"shape": numbers}, stride, padding)
+
+
 @st.composite
 def convolutions(draw: st.DrawFn) -> Weighted:
     """Rectangular windows; strides larger than the window; padding up to one less than the window."""
@@ -128,16 +145,15 @@ def convolutions(draw: st.DrawFn) -> Weighted:
     padding = (draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1)))
     height, width = (draw(st.integers(max(1, k - 2 * p), 7)) for k, p in zip(kernel, padding, strict=True))
     channels, filters = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    rows = (height + 2 * padding[0] - kernel[0]) // stride[0] + 1
-    columns = (width + 2 * padding[1] - kernel[1]) // stride[1] + 1
-    shape = {
-        "input_height": height, "input_width": width, "input_channels": channels,
-        "output_height": rows, "output_width": columns, "filters": filters,
-        "kernel_height": kernel[0], "kernel_width": kernel[1], "stride_y": stride[0], "stride_x": stride[1],
-        "padding_y": padding[0], "padding_x": padding[1],
-    }  # fmt: skip
-    numbers, weights = {"shape": shape}, (filters, *kernel, channels)
-    return Weighted("conv2d", (height, width, channels), (rows, columns, filters), weights, numbers, stride, padding)
+    return convolution((height, width, channels), filters, kernel, stride, padding)
+
+
+@st.composite
+def pointwise_convolutions(draw: st.DrawFn) -> Weighted:
+    """More channels and filters than a kernel takes at once, often by fours."""
+    channels = draw(st.integers(1, 36)) * draw(st.sampled_from((1, 4)))
+    height, width, filters = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 24))
+    return convolution((height, width, channels), filters, (1, 1), (1, 1), (0, 0))
 
 
 class DepthwiseLayer(Weighted):
@@ -177,7 +193,7 @@ def dense_layers(draw: st.DrawFn) -> Weighted:
 
 
 def weighted_layers() -> st.SearchStrategy[Weighted]:
-    return st.one_of(convolutions(), depthwise_convolutions(), dense_layers())
+    return st.one_of(convolutions(), pointwise_convolutions(), depthwise_convolutions(), dense_layers())
 
 
 def selection(generator: np.random.Generator, count: int) -> np.ndarray:

@@ -64,7 +64,7 @@ def select(call: Call, suffix: str, policy: Policy, error: np.ndarray, error_qua
 
 @on_every_machine
 @bounded(EXAMPLES)
-@given(positions=st.integers(1, 30), count=st.integers(1, 70), seed=seeds, policy=policies)
+@given(positions=st.integers(1, 30) | st.just(260), count=st.integers(1, 70), seed=seeds, policy=policies)
 def test_u8_chooses_what_the_reference_chooses(machine, positions, count, seed, policy):
     generator = np.random.default_rng(seed)
     error = bytes_like(generator, (positions, count))

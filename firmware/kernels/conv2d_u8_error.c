@@ -316,7 +316,7 @@ void conv2d_u8_error(const void *conv2d, struct step *step)
     const float unit = conv->weights.quant->scale * structures->output_error.quant->scale;
     struct requantizer requantizer = requantizer_of(unit, conv->input_error.quant, ACTIVATION_NONE);
     const struct mask mask = mask_of(conv->input_activation, conv->input.quant, requantizer.zero_point);
-    if (pointwise_has_few_filters(conv, &requantizer)) {
+    if (pointwise_has_few_filters(conv)) {
         pointwise_u8_error(conv, &requantizer, &mask);
     } else {
         propagate_errors(conv, &requantizer, mask);

@@ -88,16 +88,16 @@ static void fill_four_planes(int16_t *plane, uint32_t plane_pitch, const uint8_t
                              uint32_t count, int32_t zero)
 {
 #ifdef __ARM_FEATURE_DSP
-    const uint32_t zeros = pack_low((uint32_t)zero, (uint32_t)zero);
+    const uint32_t minus_zeros = pack_low((uint32_t)-zero, (uint32_t)-zero);
     for (; count >= 2; count -= 2, pixel += 2 * pixel_pitch, plane += 2) {
         const uint32_t word0 = load_word(pixel);
         const uint32_t word1 = load_word(pixel + pixel_pitch);
         const uint32_t low = pack_low(word0, word1);
         const uint32_t high = pack_high(word0, word1);
-        store_word(plane, __ssub16(even_bytes(low), zeros));
-        store_word(plane + plane_pitch, __ssub16(odd_bytes(low), zeros));
-        store_word(plane + 2 * plane_pitch, __ssub16(even_bytes(high), zeros));
-        store_word(plane + 3 * plane_pitch, __ssub16(odd_bytes(high), zeros));
+        store_word(plane, add_even_bytes(minus_zeros, low));
+        store_word(plane + plane_pitch, add_odd_bytes(minus_zeros, low));
+        store_word(plane + 2 * plane_pitch, add_even_bytes(minus_zeros, high));
+        store_word(plane + 3 * plane_pitch, add_odd_bytes(minus_zeros, high));
     }
 #endif
     for (; count > 0; count--, pixel += pixel_pitch, plane++) {

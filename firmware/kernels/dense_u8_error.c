@@ -146,22 +146,17 @@ __attribute__((noinline)) static void sum_rows_in_order(uint32_t *sums, const ui
 
 static void sum_rows_in_order(uint32_t *sums, const uint8_t *weights, uint32_t count, const struct rows *rows)
 {
-    (void)weights;
-    for (uint32_t f = 0; f < count; f++) {
-        sums[f] = -rows->correction;
-    }
+    (void)sums, (void)weights, (void)count, (void)rows;
 }
 
 #endif
 
-/* Add to the sums of features 0..3 of `weights`; apart, or too many values compete for registers. */
-__attribute__((noinline)) static void add_listed_rows(uint32_t sums[FEATURES_AT_ONCE], const uint8_t *weights,
-                                                      const struct rows *rows)
+/* Add to the sums of features 0..3 of `weights`. */
+static inline __attribute__((always_inline)) void add_pairs(uint32_t sums[FEATURES_AT_ONCE], const uint8_t *weights,
+                                                            const struct row_pair *pair, const struct row_pair *end)
 {
-    const struct row_pair *pair = rows->pairs;
     uint32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-#pragma GCC unroll 2
-    for (uint32_t left = rows->pair_count; left > 0; left--, pair++) {
+    for (; pair < end; pair++) {
 #ifdef __ARM_FEATURE_DSP
         uint32_t word0, word1, errors;
         __asm__("ldr %[word0], [%[pair]]\n\t"
@@ -195,6 +190,16 @@ __attribute__((noinline)) static void add_listed_rows(uint32_t sums[FEATURES_AT_
     sums[3] = s3;
 }
 
+/* Apart, or too many values compete for registers. */
+__attribute__((noinline)) static void add_listed_rows(uint32_t *sums, const uint8_t *weights, uint32_t count,
+                                                      const struct rows *rows)
+{
+    const struct row_pair *const end = rows->pairs + rows->pair_count;
+    for (uint32_t f = 0; f < count; f += FEATURES_AT_ONCE) {
+        add_pairs(sums + f, weights + f, rows->pairs, end);
+    }
+}
+
 static uint32_t feature_sum(const uint8_t *weights, const struct rows *rows)
 {
     uint32_t sum = 0;
@@ -214,12 +219,23 @@ static bool any_passes(const uint8_t values[FEATURES_AT_ONCE], struct open_inter
            passes_u8(values[3], passing);
 }
 
+static void fill_sums(uint32_t *sums, uint32_t count, uint32_t value)
+{
+    for (uint32_t f = 0; f < count; f++) {
+        sums[f] = value;
+    }
+}
+
 /* `count` is a whole number of fours. */
 static void sum_rows(uint32_t *sums, const uint8_t *weights, uint32_t count, const struct rows *rows)
 {
-    sum_rows_in_order(sums, weights, count, rows);
-    for (uint32_t f = 0; rows->pair_count > 0 && f < count; f += FEATURES_AT_ONCE) {
-        add_listed_rows(sums + f, weights + f, rows);
+    if (rows->quads > 0) {
+        sum_rows_in_order(sums, weights, count, rows);
+    } else {
+        fill_sums(sums, count, -rows->correction);
+    }
+    if (rows->pair_count > 0) {
+        add_listed_rows(sums, weights, count, rows);
     }
 }
 
@@ -241,32 +257,26 @@ static void sum_features(uint32_t sums[BLOCK], const uint8_t *weights, const uin
     }
 }
 
-static void mask_sums(uint32_t sums[BLOCK], const uint8_t *input, uint32_t count, struct open_interval passing)
-{
-    for (uint32_t f = 0; f < count; f++) {
-        sums[f] = passes_u8(input[f], passing) ? sums[f] : 0;
-    }
-}
-
 void dense_u8_error(const void *dense, struct step *step)
 {
     const struct dense *layer = dense;
     const uint8_t *input = layer->input.data;
     const uint8_t *weights = layer->weights.data;
     uint8_t *input_error = layer->input_error.data;
-    const struct open_interval passing = passing_u8(layer->input_activation, layer->input.quant);
     const float unit = layer->weights.quant->scale * layer->structures->output_error.quant->scale;
     struct requantizer requantizer = requantizer_of(unit, layer->input_error.quant, ACTIVATION_NONE);
+    const struct mask mask = mask_of(layer->input_activation, layer->input.quant, requantizer.zero_point);
     const struct rows rows = gather_rows(layer);
 
     for (uint32_t f = 0; f < layer->features; f += BLOCK) {
         const uint32_t count = layer->features - f < BLOCK ? layer->features - f : BLOCK;
         uint32_t sums[BLOCK];
-        sum_features(sums, weights + f, input + f, count, &rows, passing);
-        if (layer->input_activation != ACTIVATION_NONE) {
-            mask_sums(sums, input + f, count, passing);
+        sum_features(sums, weights + f, input + f, count, &rows, mask.passing);
+        if (mask.all_pass) {
+            requantizer_take_rows(&requantizer, sums, count, input_error + f);
+        } else {
+            requantizer_take_passing(&requantizer, sums, count, input + f, &mask, input_error + f);
         }
-        requantizer_take_rows(&requantizer, sums, count, input_error + f);
     }
     if (step->training && layer->input_error.quant->tracked) {
         quant_see(layer->input_error.quant, requantizer.lowest, requantizer.highest, unit);

@@ -371,8 +371,10 @@ static void clear_words(uint32_t *word, uint32_t pitch, uint32_t count, uint32_t
             *word = zeros;
         }
     } else if (kept != UINT32_MAX) {
+        const uint32_t written = zeros & ~kept;
+#pragma GCC unroll 4
         for (; count > 0; count--, word += pitch) {
-            *word = ((*word ^ zeros) & kept) ^ zeros;
+            *word = (*word & kept) | written;
         }
     }
 }

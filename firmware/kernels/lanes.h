@@ -123,6 +123,24 @@ static inline int32_t high_half(uint32_t halves)
     return (int32_t)halves >> 16;
 }
 
+/* Load or store a whole word and the next one, and return what lies behind. In C, the compiler would take them one by
+ * one. */
+static inline const void *load_two_words(uint32_t *word0, uint32_t *word1, const void *from)
+{
+    const void *behind = from;
+    __asm__ volatile("ldrd %0, %1, [%2], #8"
+                     : "=&r"(*word0), "=&r"(*word1), "+r"(behind)
+                     : "m"(*(const uint32_t (*)[2])from));
+    return behind;
+}
+
+static inline void *store_two_words(void *to, uint32_t word0, uint32_t word1)
+{
+    void *behind = to;
+    __asm__ volatile("strd %2, %3, [%1], #8" : "=m"(*(uint32_t (*)[2])to), "+r"(behind) : "r"(word0), "r"(word1));
+    return behind;
+}
+
 static inline void store_word(void *to, uint32_t word)
 {
     memcpy(to, &word, sizeof word);
@@ -135,12 +153,12 @@ static inline int32_t widen_apart(lane *to, uint32_t pitch, const uint8_t *from,
 {
     int32_t sum = -(int32_t)count * zero;
 #ifdef __ARM_FEATURE_DSP
-    const uint32_t zeros = pack_low((uint32_t)zero, (uint32_t)zero);
+    const uint32_t minus_zeros = pack_low((uint32_t)-zero, (uint32_t)-zero);
 #pragma GCC unroll 2
     for (; count >= LANE_GROUP; count -= LANE_GROUP, from += LANE_GROUP, to += pitch) {
         const uint32_t word = load_word(from);
-        store_word(to, __ssub16(even_bytes(word), zeros));
-        store_word(to + 2, __ssub16(odd_bytes(word), zeros));
+        store_word(to, add_even_bytes(minus_zeros, word));
+        store_word(to + 2, add_odd_bytes(minus_zeros, word));
         sum = (int32_t)__usada8(word, 0, (uint32_t)sum);
     }
 #else

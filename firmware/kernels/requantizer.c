@@ -3,131 +3,146 @@
 /* Up to this shift, 255 and any rescaled accumulator add up without overflow. */
 #define LARGEST_SHIFT 22
 
-/* The extremes, so that one comparison tells whether a sum lies outside. Fields of the requantizer are copied into
- * locals while outputs are stored: a byte that is stored could be one of theirs. */
-struct extremes {
-    int32_t lowest;
-    uint32_t span;
-};
-
-static inline struct extremes extremes_of(const struct requantizer *requantizer)
-{
-    return (struct extremes){requantizer->lowest, (uint32_t)requantizer->highest - (uint32_t)requantizer->lowest};
-}
-
-static inline bool lies_outside(struct extremes extremes, int32_t sum)
-{
-    return __builtin_expect((uint32_t)sum - (uint32_t)extremes.lowest > extremes.span, 0);
-}
-
-static inline struct extremes widened(struct extremes extremes, int32_t sum)
-{
-    const int32_t highest = (int32_t)((uint32_t)extremes.lowest + extremes.span);
-    const int32_t low = sum < extremes.lowest ? sum : extremes.lowest;
-    const int32_t high = sum > highest ? sum : highest;
-    return (struct extremes){low, (uint32_t)high - (uint32_t)low};
-}
-
-static inline void keep_extremes(struct requantizer *requantizer, struct extremes extremes)
-{
-    requantizer->lowest = extremes.lowest;
-    requantizer->highest = (int32_t)((uint32_t)extremes.lowest + extremes.span);
-}
-
-__attribute__((noinline)) static void take_rows_exactly(struct requantizer *requantizer, const uint32_t *sums,
-                                                        uint32_t rows, uint8_t *outputs)
-{
-    for (uint32_t row = 0; row < rows; row++) {
-        outputs[row] = requantizer_take(requantizer, (int32_t)sums[row]);
-    }
-}
-
-__attribute__((noinline)) static void take_passing_exactly(struct requantizer *requantizer, const uint32_t *sums,
-                                                           uint32_t rows, const uint8_t *values,
-                                                           const struct mask *mask, uint8_t *errors)
-{
-    for (uint32_t row = 0; row < rows; row++) {
-        const bool passes = passes_u8(values[row], mask->passing);
-        errors[row] = passes ? requantizer_take(requantizer, (int32_t)sums[row]) : mask->zero;
-    }
-}
-
-__attribute__((noinline)) static void take_at_exactly(struct requantizer *requantizer, const uint32_t *sums,
-                                                      const uint32_t *at, uint32_t count, uint8_t *outputs)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        outputs[at[i]] = requantizer_take(requantizer, (int32_t)sums[i]);
-    }
-}
-
-__attribute__((noinline)) static void take_wanted_exactly(struct requantizer *requantizer, const uint32_t *sums,
-                                                          const uint32_t *at, uint32_t wanted, uint8_t *outputs)
-{
-    for (; wanted != 0; wanted >>= 1, sums++, at++) {
-        if (wanted & 1) {
-            outputs[*at] = requantizer_take(requantizer, (int32_t)*sums);
-        }
-    }
-}
-
-/* The output of a sum, not clamped, with the extremes noted. */
-#define TAKE(sum)                                     \
-    if (lies_outside(extremes, (int32_t)(sum))) {     \
-        extremes = widened(extremes, (int32_t)(sum)); \
-    }                                                 \
-    value = rescale_shortly((int32_t)(sum), factor)
-
-#ifdef __ARM_FEATURE_DSP
-static inline uint32_t output_of(const struct requantizer *requantizer, int32_t sum)
-{
-    return saturated(rescale_shortly(sum, requantizer->short_factor));
-}
+/* Below every rescaled accumulator. */
+#define NO_FLOOR (-(1 << 30) - 1)
 
 /* Outputs rise with their sums: one strictly between those of the extremes has a sum between them. What is activated
  * does not show how low it was, nor is that asked for. */
-static struct byte_range outputs_inside(const struct requantizer *requantizer)
+static struct outputs_inside outputs_inside_of(const struct requantizer *requantizer)
 {
-    const int32_t lowest = requantizer->activated ? -1 : (int32_t)output_of(requantizer, requantizer->lowest);
-    return bytes_between(lowest, (int32_t)output_of(requantizer, requantizer->highest));
+    const struct short_factor factor = requantizer->short_factor;
+    const int32_t of_lowest = rescale_shortly(requantizer->lowest, factor);
+    const int32_t of_highest = rescale_shortly(requantizer->highest, factor);
+    const int32_t floor = of_lowest > -1 ? of_lowest : -1;
+    const int32_t below = requantizer->activated ? NO_FLOOR : floor;
+    const int32_t above = of_highest < 255 ? of_highest : 255;
+    const bool any = factor.mantissa != 0 && above - below > 1;
+    return (struct outputs_inside){below + 1, any ? (uint32_t)(above - below - 1) : 0};
 }
 
-struct byte_range requantizer_see(struct requantizer *requantizer, const uint32_t sums[OUTPUTS_AT_ONCE],
-                                  const uint8_t *values, const struct mask *mask)
+struct requantizer requantizer_of(float unit, const struct quant *quant, enum activation activation)
 {
-    struct extremes extremes = extremes_of(requantizer);
-    bool wider = false;
+    const struct factor factor = factor_of(unit / quant->scale);
+    struct short_factor short_factor = short_factor_of(factor);
+    if (short_factor.shift > LARGEST_SHIFT) {
+        short_factor.mantissa = 0;
+    } else {
+        short_factor.half += quant->zero_point << short_factor.shift;
+    }
+    struct requantizer requantizer = {
+        .short_factor = short_factor,
+        .factor = factor,
+        .zero_point = quant->zero_point,
+        .bounds = bounds_u8(activation, quant),
+        .activated = activation != ACTIVATION_NONE,
+    };
+    requantizer.inside = outputs_inside_of(&requantizer);
+    return requantizer;
+}
+
+static inline bool is_extreme(const struct requantizer *requantizer, int32_t sum)
+{
+    return sum < requantizer->lowest || sum > requantizer->highest;
+}
+
+uint8_t requantizer_take(struct requantizer *requantizer, int32_t sum)
+{
+    if (is_extreme(requantizer, sum)) {
+        requantizer->lowest = sum < requantizer->lowest ? sum : requantizer->lowest;
+        requantizer->highest = sum > requantizer->highest ? sum : requantizer->highest;
+        requantizer->inside = outputs_inside_of(requantizer);
+    }
+    if (requantizer->short_factor.mantissa == 0) {
+        return requantize_clamped(sum, requantizer->factor, requantizer->zero_point, requantizer->bounds);
+    }
+    return clamped(rescale_shortly(sum, requantizer->short_factor), requantizer->bounds);
+}
+
+#ifdef __ARM_FEATURE_DSP
+#define OUTPUTS_AT_ONCE 8
+
+/* Four outputs are inside when they lie as far as `last` behind `first`, each four times. */
+struct words_inside {
+    uint32_t first;
+    uint32_t last;
+};
+
+static inline struct words_inside words_inside_of(struct outputs_inside inside)
+{
+    const int32_t first = inside.first > 0 ? inside.first : 0;
+    const int32_t last = inside.first + (int32_t)inside.count - 1 - first;
+    return (struct words_inside){four_times(first), four_times(last)};
+}
+
+static inline bool lie_inside(struct words_inside inside, uint32_t word0, uint32_t word1)
+{
+    const uint32_t beyond0 = __uqsub8(__usub8(word0, inside.first), inside.last);
+    const uint32_t beyond1 = __uqsub8(__usub8(word1, inside.first), inside.last);
+    return __builtin_expect((beyond0 | beyond1) == 0, 1);
+}
+
+static inline uint32_t output_of(uint32_t sum, struct short_factor factor)
+{
+    return __usat(rescale_shortly((int32_t)sum, factor), 8);
+}
+
+/* The outputs of the next four sums; returns what lies behind them. */
+static inline const uint32_t *next_output_word(uint32_t *word, const uint32_t *sums, struct short_factor factor)
+{
+    uint32_t sum0, sum1, sum2, sum3;
+    sums = load_two_words(&sum0, &sum1, sums);
+    sums = load_two_words(&sum2, &sum3, sums);
+    *word = pack_low(output_of(sum0, factor), output_of(sum2, factor)) |
+            pack_low(output_of(sum1, factor), output_of(sum3, factor)) << 8;
+    return sums;
+}
+
+/* Note the extremes of sums whose outputs do not all lie inside. Of those whose values do not pass nothing is seen;
+ * without values all pass. Returns what lies inside now. */
+__attribute__((noinline)) static struct words_inside see(struct requantizer *requantizer,
+                                                         const uint32_t sums[OUTPUTS_AT_ONCE], const uint8_t *values,
+                                                         const struct mask *mask)
+{
     for (uint32_t i = 0; i < OUTPUTS_AT_ONCE; i++) {
-        if (lies_outside(extremes, (int32_t)sums[i]) && (values == NULL || passes_u8(values[i], mask->passing))) {
-            extremes = widened(extremes, (int32_t)sums[i]);
-            wider = true;
+        const int32_t sum = (int32_t)sums[i];
+        if (is_extreme(requantizer, sum) && (values == NULL || passes_u8(values[i], mask->passing))) {
+            requantizer_take(requantizer, sum);
         }
     }
-    if (wider) {
-        keep_extremes(requantizer, extremes);
-        requantizer->inside = outputs_inside(requantizer);
-    }
-    return requantizer->inside;
+    return words_inside_of(requantizer->inside);
 }
 
-/* Return how many were taken: all but the last few. */
+/* How many outputs are taken several at once: none as long as nothing lies inside. */
+static uint32_t taken_at_once(const struct requantizer *requantizer, uint32_t rows)
+{
+    const struct outputs_inside inside = requantizer->inside;
+    return inside.first + (int32_t)inside.count > 0 && inside.count > 0 ? rows / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE : 0;
+}
+
+/* Return how many were taken. */
 static uint32_t take_words(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
 {
     const struct short_factor factor = requantizer->short_factor;
     const uint32_t low = four_times(requantizer->bounds.low);
     const uint32_t high = four_times(requantizer->bounds.high);
     const bool activated = requantizer->activated;
-    const uint32_t taken = rows / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE;
-    struct byte_range inside = requantizer->inside;
-    for (const uint32_t *end = sums + taken; sums < end; sums += OUTPUTS_AT_ONCE, outputs += OUTPUTS_AT_ONCE) {
-        uint32_t word = output_word(sums, factor);
-        if (!lie_inside(inside, word)) {
-            inside = requantizer_see(requantizer, sums, NULL, NULL);
+    const uint32_t taken = taken_at_once(requantizer, rows);
+    struct words_inside inside = words_inside_of(requantizer->inside);
+    for (const uint32_t *end = sums + taken; sums < end; outputs += OUTPUTS_AT_ONCE) {
+        uint32_t word0, word1;
+        sums = next_output_word(&word0, sums, factor);
+        sums = next_output_word(&word1, sums, factor);
+        if (!lie_inside(inside, word0, word1)) {
+            inside = see(requantizer, sums - OUTPUTS_AT_ONCE, NULL, NULL);
         }
         if (activated) {
-            word = select_not_above(word, low, low, word);
-            word = select_not_above(high, word, high, word);
+            word0 = select_not_above(word0, low, low, word0);
+            word0 = select_not_above(high, word0, high, word0);
+            word1 = select_not_above(word1, low, low, word1);
+            word1 = select_not_above(high, word1, high, word1);
         }
-        store_word(outputs, word);
+        store_word(outputs, word0);
+        store_word(outputs + 4, word1);
     }
     return taken;
 }
@@ -137,15 +152,19 @@ static uint32_t take_passing_words(struct requantizer *requantizer, const uint32
 {
     const struct short_factor factor = requantizer->short_factor;
     const struct word_mask word_mask = word_mask_of(mask);
-    const uint32_t taken = rows / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE;
-    struct byte_range inside = requantizer->inside;
-    for (const uint32_t *end = sums + taken; sums < end;
-         sums += OUTPUTS_AT_ONCE, values += OUTPUTS_AT_ONCE, errors += OUTPUTS_AT_ONCE) {
-        const uint32_t word = passing_word(output_word(sums, factor), load_word(values), word_mask);
-        if (!lie_inside(inside, word)) {
-            inside = requantizer_see(requantizer, sums, values, mask);
+    const uint32_t taken = taken_at_once(requantizer, rows);
+    struct words_inside inside = words_inside_of(requantizer->inside);
+    for (const uint32_t *end = sums + taken; sums < end; values += OUTPUTS_AT_ONCE, errors += OUTPUTS_AT_ONCE) {
+        uint32_t word0, word1;
+        sums = next_output_word(&word0, sums, factor);
+        sums = next_output_word(&word1, sums, factor);
+        word0 = passing_word(word0, load_word(values), word_mask);
+        word1 = passing_word(word1, load_word(values + 4), word_mask);
+        if (!lie_inside(inside, word0, word1)) {
+            inside = see(requantizer, sums - OUTPUTS_AT_ONCE, values, mask);
         }
-        store_word(errors, word);
+        store_word(errors, word0);
+        store_word(errors + 4, word1);
     }
     return taken;
 }
@@ -163,73 +182,31 @@ static uint32_t take_passing_words(struct requantizer *requantizer, const uint32
     return 0;
 }
 #endif
-struct requantizer requantizer_of(float unit, const struct quant *quant, enum activation activation)
-{
-    const struct factor factor = factor_of(unit / quant->scale);
-    struct short_factor short_factor = short_factor_of(factor);
-    if (short_factor.shift > LARGEST_SHIFT) {
-        short_factor.mantissa = 0;
-    } else {
-        short_factor.half += quant->zero_point << short_factor.shift;
-    }
-    struct requantizer requantizer = {
-        .short_factor = short_factor,
-        .factor = factor,
-        .zero_point = quant->zero_point,
-        .bounds = bounds_u8(activation, quant),
-        .activated = activation != ACTIVATION_NONE,
-    };
-#ifdef __ARM_FEATURE_DSP
-    requantizer.inside = outputs_inside(&requantizer);
-#endif
-    return requantizer;
-}
 
 void requantizer_take_rows(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
 {
     const struct short_factor factor = requantizer->short_factor;
-    if (factor.mantissa == 0) {
-        take_rows_exactly(requantizer, sums, rows, outputs);
-        return;
-    }
-    const uint32_t taken = take_words(requantizer, sums, rows, outputs);
-    if (taken == rows) {
-        return;
-    }
     const struct bounds bounds = requantizer->bounds;
-    struct extremes extremes = extremes_of(requantizer);
-    int32_t value;
-    for (uint32_t row = taken; row < rows; row++) {
-        TAKE(sums[row]);
-        outputs[row] = clamped(value, bounds);
+    uint32_t row = take_words(requantizer, sums, rows, outputs);
+    struct outputs_inside inside = requantizer->inside;
+    for (; row < rows; row++) {
+        outputs[row] = clamped(requantizer_take_shortly(requantizer, factor, &inside, (int32_t)sums[row]), bounds);
     }
-    keep_extremes(requantizer, extremes);
 }
 
 void requantizer_take_passing(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows,
                               const uint8_t *values, const struct mask *mask, uint8_t *errors)
 {
     const struct short_factor factor = requantizer->short_factor;
-    if (factor.mantissa == 0) {
-        take_passing_exactly(requantizer, sums, rows, values, mask, errors);
-        return;
-    }
-    const uint32_t taken = take_passing_words(requantizer, sums, rows, values, mask, errors);
-    if (taken == rows) {
-        return;
-    }
     const struct open_interval passing = mask->passing;
-    struct extremes extremes = extremes_of(requantizer);
-    int32_t value;
-    for (uint32_t row = taken; row < rows; row++) {
-        if (passes_u8(values[row], passing)) {
-            TAKE(sums[row]);
-            errors[row] = (uint8_t)saturated(value);
-        } else {
-            errors[row] = mask->zero;
-        }
+    const uint8_t zero = mask->zero;
+    uint32_t row = take_passing_words(requantizer, sums, rows, values, mask, errors);
+    struct outputs_inside inside = requantizer->inside;
+    for (; row < rows; row++) {
+        const bool passes = passes_u8(values[row], passing);
+        errors[row] =
+            passes ? (uint8_t)requantizer_take_shortly(requantizer, factor, &inside, (int32_t)sums[row]) : zero;
     }
-    keep_extremes(requantizer, extremes);
 }
 
 void requantizer_take_at(struct requantizer *requantizer, const uint32_t *sums, const uint32_t *at, uint32_t count,
@@ -237,34 +214,20 @@ void requantizer_take_at(struct requantizer *requantizer, const uint32_t *sums, 
 {
     const struct short_factor factor = requantizer->short_factor;
     const struct bounds bounds = requantizer->bounds;
-    struct extremes extremes = extremes_of(requantizer);
-    int32_t value;
-    if (factor.mantissa == 0) {
-        take_at_exactly(requantizer, sums, at, count, outputs);
-        return;
-    }
+    struct outputs_inside inside = requantizer->inside;
     for (const uint32_t *end = sums + count; sums < end; sums++, at++) {
-        TAKE(*sums);
-        outputs[*at] = clamped(value, bounds);
+        outputs[*at] = clamped(requantizer_take_shortly(requantizer, factor, &inside, (int32_t)*sums), bounds);
     }
-    keep_extremes(requantizer, extremes);
 }
 
 void requantizer_take_wanted(struct requantizer *requantizer, const uint32_t *sums, const uint32_t *at, uint32_t wanted,
                              uint8_t *outputs)
 {
     const struct short_factor factor = requantizer->short_factor;
-    struct extremes extremes = extremes_of(requantizer);
-    int32_t value;
-    if (factor.mantissa == 0) {
-        take_wanted_exactly(requantizer, sums, at, wanted, outputs);
-        return;
-    }
+    struct outputs_inside inside = requantizer->inside;
     for (; wanted != 0; wanted >>= 1, sums++, at++) {
         if (wanted & 1) {
-            TAKE(*sums);
-            outputs[*at] = (uint8_t)saturated(value);
+            outputs[*at] = (uint8_t)requantizer_take_shortly(requantizer, factor, &inside, (int32_t)*sums);
         }
     }
-    keep_extremes(requantizer, extremes);
 }

@@ -47,23 +47,6 @@ static inline struct factor factor_of(float scale)
     return (struct factor){(int32_t)((bits & 0x7FFFFFu) | 0x800000u), (uint32_t)shift};
 }
 
-/* The high word of a product; `b` is not negative. */
-static inline int32_t product_high(int32_t a, int32_t b)
-{
-#ifdef __ARM_ARCH_6M__
-    /* There is no long multiply: four products of 16 bits, as in Hacker's Delight, 8-2. */
-    const int32_t a_high = a >> 16;
-    const int32_t b_high = b >> 16;
-    const uint32_t a_low = (uint32_t)a & 0xFFFFu;
-    const uint32_t b_low = (uint32_t)b & 0xFFFFu;
-    const int32_t middle = a_high * (int32_t)b_low + (int32_t)(a_low * b_low >> 16);
-    const uint32_t carried = ((uint32_t)middle & 0xFFFFu) + a_low * (uint32_t)b_high;
-    return a_high * b_high + (middle >> 16) + (int32_t)(carried >> 16);
-#else
-    return (int32_t)((int64_t)a * b >> 32);
-#endif
-}
-
 /* A factor whose point lies above the low word of the product, so that the high word is enough: most do. */
 struct short_factor {
     int32_t mantissa; /* 31 bits; 0 when there is none for this factor */
@@ -79,14 +62,31 @@ static inline struct short_factor short_factor_of(struct factor factor)
     return (struct short_factor){factor.mantissa << 7, 1 << (factor.shift - 26), factor.shift - 25};
 }
 
+#ifdef __ARM_ARCH_6M__
+/* The high word of a product; `b` is not negative. There is no long multiply. */
+int32_t product_high(int32_t a, int32_t b);
+
+/* The same of an accumulator and the mantissa of a short factor, whose 24 bits are taken by halves where that is
+ * enough: for all but the largest accumulators. */
+static inline int32_t product_high_shortly(int32_t accumulator, int32_t mantissa)
+{
+    if (((uint32_t)accumulator + (1u << 19)) >> 20 != 0) {
+        return product_high(accumulator, mantissa);
+    }
+    return (accumulator * (mantissa >> 19) + (accumulator * (mantissa >> 7 & 0xFFF) >> 12)) >> 13;
+}
+#endif
+
 static inline int32_t rescale_shortly(int32_t accumulator, struct short_factor factor)
 {
 #ifdef __ARM_FEATURE_DSP
     int32_t sum;
     __asm__("smmla %0, %1, %2, %3" : "=r"(sum) : "r"(accumulator), "r"(factor.mantissa), "r"(factor.half));
     return sum >> factor.shift;
+#elif defined(__ARM_ARCH_6M__)
+    return (product_high_shortly(accumulator, factor.mantissa) + factor.half) >> factor.shift;
 #else
-    return (product_high(accumulator, factor.mantissa) + factor.half) >> factor.shift;
+    return ((int32_t)((int64_t)accumulator * factor.mantissa >> 32) + factor.half) >> factor.shift;
 #endif
 }
 

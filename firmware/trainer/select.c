@@ -84,24 +84,30 @@ static uint32_t kth_largest(uint32_t *values, uint32_t count, uint32_t k)
 
 #define GROUP 4
 
-/* Write the largest magnitude of each group of structures, and return the number of groups. */
-static uint32_t group_maxima(uint32_t *maxima, const uint32_t *magnitudes, uint32_t count)
+/* The largest magnitude of a group of structures. */
+static inline uint32_t group_maximum(const uint32_t magnitudes[GROUP])
 {
-    uint32_t groups = 0;
-    for (; count >= GROUP; count -= GROUP, magnitudes += GROUP) {
-        const uint32_t first = magnitudes[0] > magnitudes[1] ? magnitudes[0] : magnitudes[1];
-        const uint32_t second = magnitudes[2] > magnitudes[3] ? magnitudes[2] : magnitudes[3];
-        maxima[groups++] = first > second ? first : second;
-    }
-    return groups;
+    const uint32_t first = magnitudes[0] > magnitudes[1] ? magnitudes[0] : magnitudes[1];
+    const uint32_t second = magnitudes[2] > magnitudes[3] ? magnitudes[2] : magnitudes[3];
+    return first > second ? first : second;
+}
+
+/* The group maxima in order, at the end of the ranking: candidates listed group by group never reach those to come. */
+static uint32_t *group_maxima(const struct structures *structures)
+{
+    return structures->ranking + 2 * structures->count - structures->count / GROUP;
 }
 
 /* A magnitude, not 0, that at least `count` structures reach if as many have an error: so many groups reach it. */
 static uint32_t reached_by_enough(const struct structures *structures, uint32_t count)
 {
-    uint32_t *maxima = structures->ranking + structures->count;
-    const uint32_t groups = group_maxima(maxima, structures->ranking, structures->count);
-    const uint32_t reached = count <= groups ? kth_largest(maxima, groups, count) : 0;
+    uint32_t *maxima = group_maxima(structures);
+    uint32_t *reordered = structures->ranking + structures->count;
+    const uint32_t groups = structures->count / GROUP;
+    for (uint32_t group = 0; group < groups; group++) {
+        maxima[group] = reordered[group] = group_maximum(structures->ranking + group * GROUP);
+    }
+    const uint32_t reached = count <= groups ? kth_largest(reordered, groups, count) : 0;
     return reached > 0 ? reached : 1;
 }
 
@@ -145,17 +151,50 @@ static bool few_have_errors(const struct structures *structures)
     return structures->bearers != NULL && structures->bearers->selection->count < structures->count / 2;
 }
 
-/* List structure `i` as the next candidate if it reaches the magnitude `least`. */
-static inline uint32_t list_if_reached(const struct structures *structures, uint32_t i, uint32_t least,
-                                       uint32_t candidates)
+/* List structures from `first` up to `end` that reach the magnitude `least`, with their magnitudes behind the ranking.
+ * Returns the number of candidates. */
+static inline uint32_t list_reaching(const struct structures *structures, uint32_t first, uint32_t end, uint32_t least,
+                                     uint32_t candidates)
 {
-    const uint32_t magnitude = structures->ranking[i];
-    if (magnitude < least) {
-        return candidates;
+    for (uint32_t i = first; i < end; i++) {
+        const uint32_t magnitude = structures->ranking[i];
+        if (magnitude >= least) {
+            structures->selected[candidates] = (uint16_t)i;
+            structures->ranking[structures->count + candidates++] = magnitude;
+        }
     }
-    structures->selected[candidates] = (uint16_t)i;
-    structures->ranking[structures->count + candidates] = magnitude;
-    return candidates + 1;
+    return candidates;
+}
+
+/* The same of at least `count` structures, if as many have an error. */
+static uint32_t list_enough(const struct structures *structures, uint32_t count)
+{
+    const uint32_t least = reached_by_enough(structures, count);
+    const uint32_t *maxima = group_maxima(structures);
+    uint32_t candidates = 0;
+    uint32_t i = 0;
+    for (; i + GROUP <= structures->count; i += GROUP) {
+        if (__builtin_expect(*maxima++ >= least, 0)) {
+            candidates = list_reaching(structures, i, i + GROUP, least, candidates);
+        }
+    }
+    return list_reaching(structures, i, structures->count, least, candidates);
+}
+
+/* The same of the bearers that have an error. */
+static uint32_t list_bearers(const struct structures *structures)
+{
+    const uint16_t *bearers = structures->bearers->selected;
+    uint32_t *listed = structures->ranking + structures->count;
+    uint32_t candidates = 0;
+    for (uint32_t i = 0; i < structures->bearers->selection->count; i++) {
+        const uint32_t magnitude = structures->ranking[bearers[i]];
+        if (magnitude > 0) {
+            structures->selected[candidates] = bearers[i];
+            listed[candidates++] = magnitude;
+        }
+    }
+    return candidates;
 }
 
 /* Choose the `count` structures with the largest magnitude; of equal ones those with the lower index. Where `few` have
@@ -166,17 +205,7 @@ static void select_largest(const struct structures *structures, uint32_t count, 
     if (count == 0) {
         return;
     }
-    uint32_t candidates = 0;
-    if (few) {
-        for (uint32_t i = 0; i < structures->bearers->selection->count; i++) {
-            candidates = list_if_reached(structures, structures->bearers->selected[i], 1, candidates);
-        }
-    } else {
-        const uint32_t least = reached_by_enough(structures, count);
-        for (uint32_t i = 0; i < structures->count; i++) {
-            candidates = list_if_reached(structures, i, least, candidates);
-        }
-    }
+    const uint32_t candidates = few ? list_bearers(structures) : list_enough(structures, count);
     if (candidates < count) {
         select_with_zeros(structures, count, candidates);
     } else if (candidates > count) {
@@ -238,40 +267,143 @@ static void select_by_magnitude(const struct structures *structures, struct step
     }
 }
 
-#ifdef __ARM_FEATURE_DSP
-#define STRUCTURES_AT_ONCE 4
+#if defined(__ARM_FEATURE_DSP) || defined(__ARM_ARCH_6M__)
 
 /* As many distances of two uint8 as fit a sum of 16 bits. */
 #define MOST_ADDED 257
 
-/* Write the sums over the positions of |error - zero| of four structures, and return their sum. */
-static uint32_t sum_magnitudes(uint32_t magnitudes[STRUCTURES_AT_ONCE], const uint8_t *error, uint32_t pitch,
-                               uint32_t positions, uint32_t zeros)
+#ifdef __ARM_FEATURE_DSP
+#define STRUCTURES_AT_ONCE 8
+
+/* Add to four sums those in the halves of two words: of structures 0 and 2, and of 1 and 3. Returns what was added. */
+static inline uint32_t add_halves(uint32_t sums[4], uint32_t even, uint32_t odd)
 {
-    uint32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-    while (positions > 0) {
-        const uint32_t added = positions < MOST_ADDED ? positions : MOST_ADDED;
-        uint32_t even = 0;
-        uint32_t odd = 0;
-        positions -= added;
+    sums[0] += even & 0xFFFFu;
+    sums[1] += odd & 0xFFFFu;
+    sums[2] += even >> 16;
+    sums[3] += odd >> 16;
+    return (even & 0xFFFFu) + (odd & 0xFFFFu) + (even >> 16) + (odd >> 16);
+}
+
+static inline uint32_t distances(uint32_t word, uint32_t zeros)
+{
+    const uint32_t below = __usub8(zeros, word);
+    return __sel(__usub8(word, zeros), below);
+}
+
+/* Add the sums over the positions of |error - zero|; errors begin at whole words. Returns what was added. */
+static inline uint32_t add_magnitudes(uint32_t sums[STRUCTURES_AT_ONCE], const uint8_t *error, uint32_t pitch,
+                                      uint32_t positions, uint32_t zero)
+{
+    const uint32_t zeros = zero * 0x01010101u;
+    uint32_t even0 = 0, odd0 = 0, even1 = 0, odd1 = 0;
 #pragma GCC unroll 4
-        for (uint32_t left = added; left > 0; left--, error += pitch) {
-            const uint32_t word = load_word(error);
-            const uint32_t below = __usub8(zeros, word);
-            const uint32_t distances = __sel(__usub8(word, zeros), below);
-            even = add_even_bytes(even, distances);
-            odd = add_odd_bytes(odd, distances);
-        }
-        sum0 += even & 0xFFFFu;
-        sum1 += odd & 0xFFFFu;
-        sum2 += even >> 16;
-        sum3 += odd >> 16;
+    for (; positions > 0; positions--, error += pitch - STRUCTURES_AT_ONCE) {
+        uint32_t word0, word1;
+        error = load_two_words(&word0, &word1, error);
+        word0 = distances(word0, zeros);
+        even0 = add_even_bytes(even0, word0);
+        odd0 = add_odd_bytes(odd0, word0);
+        word1 = distances(word1, zeros);
+        even1 = add_even_bytes(even1, word1);
+        odd1 = add_odd_bytes(odd1, word1);
     }
-    magnitudes[0] = sum0;
-    magnitudes[1] = sum1;
-    magnitudes[2] = sum2;
-    magnitudes[3] = sum3;
-    return sum0 + sum1 + sum2 + sum3;
+    return add_halves(sums, even0, odd0) + add_halves(sums + 4, even1, odd1);
+}
+#else
+#define STRUCTURES_AT_ONCE 4
+
+/* Take the halves of two structures: sum them, and how far they lie above zero. Bit 8 of a half, once less its zero, is
+ * set where that is not negative. */
+#define ADD_HALVES(sum, above)               \
+    "ands %[halves], %[bytes]\n\t"           \
+    "add %[" sum "], %[halves]\n\t"          \
+    "adds %[halves], %[halves], %[less]\n\t" \
+    "lsrs %[kept], %[halves], #8\n\t"        \
+    "ands %[kept], %[ones]\n\t"              \
+    "muls %[kept], %[byte]\n\t"              \
+    "ands %[halves], %[kept]\n\t"            \
+    "add %[" above "], %[halves]\n\t"
+
+/* Sums over the positions, in the halves of words. */
+struct halves {
+    uint32_t all;
+    uint32_t above; /* how far they lie above zero */
+};
+
+/* Those of structures 0 and 2, and of 1 and 3. In C, the compiler would spill half of the operands. */
+__attribute__((noinline)) static void sum_halves(struct halves sums[2], const uint8_t *error, uint32_t pitch,
+                                                 uint32_t positions, uint32_t zero)
+{
+    uint32_t even = 0, odd = 0, even_above = 0, odd_above = 0;
+    uint32_t halves, kept;
+    __asm__(
+        ".syntax unified\n"
+        "1:\n\t"
+        "ldr %[halves], [%[error]]\n\t" ADD_HALVES(
+            "even", "even_above") "ldr %[halves], [%[error]]\n\t"
+                                  "lsrs %[halves], #8\n\t" ADD_HALVES("odd", "odd_above") "add %[error], %[pitch]\n\t"
+                                                                                          "subs %[positions], #1\n\t"
+                                                                                          "bne 1b"
+        : [even] "+h"(even), [odd] "+h"(odd), [even_above] "+h"(even_above), [odd_above] "+h"(odd_above),
+          [halves] "=&l"(halves), [kept] "=&l"(kept), [error] "+l"(error), [positions] "+l"(positions)
+        : [pitch] "h"(pitch), [bytes] "l"(0x00FF00FFu), [ones] "l"(0x00010001u), [byte] "l"(0xFFu),
+          [less] "l"(0x01000100u - zero * 0x00010001u)
+        : "cc", "memory");
+    sums[0] = (struct halves){even, even_above};
+    sums[1] = (struct halves){odd, odd_above};
+}
+
+/* The sum of |error - zero|: twice what lies above zero, less error - zero. */
+static inline uint32_t magnitude_of_half(struct halves sums, uint32_t shift, uint32_t zeros)
+{
+    return zeros + 2 * (sums.above >> shift & 0xFFFFu) - (sums.all >> shift & 0xFFFFu);
+}
+
+/* Add the sums over the positions of |error - zero|; errors begin at whole words. Returns what was added. */
+static inline uint32_t add_magnitudes(uint32_t sums[STRUCTURES_AT_ONCE], const uint8_t *error, uint32_t pitch,
+                                      uint32_t positions, uint32_t zero)
+{
+    struct halves halves[2];
+    sum_halves(halves, error, pitch, positions, zero);
+    uint32_t added = 0;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < STRUCTURES_AT_ONCE; i++) {
+        const uint32_t magnitude = magnitude_of_half(halves[i % 2], i / 2 * 16, positions * zero);
+        sums[i] += magnitude;
+        added += magnitude;
+    }
+    return added;
+}
+#endif
+
+/* Rank the first structures, as many as go together; their number is returned, and the sum of their magnitudes. */
+static uint32_t rank_together(const struct structures *structures, uint32_t *total)
+{
+    const uint8_t *error = structures->output_error.data;
+    const uint32_t zero = (uint32_t)structures->output_error.quant->zero_point;
+    const uint32_t count = structures->count;
+    const uint32_t ranked = are_words(error, count) ? count / STRUCTURES_AT_ONCE * STRUCTURES_AT_ONCE : 0;
+    uint32_t left = structures->positions;
+    uint32_t sum = 0;
+    memset(structures->ranking, 0, ranked * sizeof *structures->ranking);
+    while (left > 0) {
+        const uint32_t positions = left < MOST_ADDED ? left : MOST_ADDED;
+        for (uint32_t o = 0; o < ranked; o += STRUCTURES_AT_ONCE) {
+            sum += add_magnitudes(structures->ranking + o, error + o, count, positions, zero);
+        }
+        error += positions * count;
+        left -= positions;
+    }
+    *total = sum;
+    return ranked;
+}
+#else
+static uint32_t rank_together(const struct structures *structures, uint32_t *total)
+{
+    (void)structures;
+    *total = 0;
+    return 0;
 }
 #endif
 
@@ -296,17 +428,8 @@ static uint32_t magnitude_of(const uint8_t *error, const struct structures *stru
 static uint32_t rank_all_by_magnitude(const struct structures *structures)
 {
     const uint8_t *error = structures->output_error.data;
-    const uint32_t count = structures->count;
-    uint32_t total = 0;
-    uint32_t o = 0;
-#ifdef __ARM_FEATURE_DSP
-    const uint32_t zeros = (uint32_t)structures->output_error.quant->zero_point * 0x01010101u;
-    const uint32_t positions = structures->positions;
-    for (; o + STRUCTURES_AT_ONCE <= count; o += STRUCTURES_AT_ONCE) {
-        total += sum_magnitudes(structures->ranking + o, error + o, count, positions, zeros);
-    }
-#endif
-    for (; o < count; o++) {
+    uint32_t total;
+    for (uint32_t o = rank_together(structures, &total); o < structures->count; o++) {
         structures->ranking[o] = magnitude_of(error + o, structures);
         total += structures->ranking[o];
     }
