@@ -252,6 +252,7 @@ def test_fashion_mnist_has_the_published_split_and_balanced_parts(published: Pat
     whole = load_dataset("fashion-mnist", 60_000, 10_000, 1)
     assert rows(samples.test_x) <= rows(whole.test_x)
     assert np.bincount(whole.train_y).tolist() == [6000] * 10
+    assert len(rows(whole.train_x) | rows(whole.test_x)) == 70_000  # no image stands twice
     assert samples.content_hash == "2cdb9c46266274d4"
 
 

@@ -197,5 +197,7 @@ def _labelled(document: Document, combinations: list[Combination], axes: list[st
 
 
 def _text(cell: Cell) -> str:
-    """Return a value as it stands in a label: `64KiB`, `0.5`, `none`."""
+    """Return a value as it stands in a label: `64KiB`, `0.5`, `none`, `9+10`."""
+    if isinstance(cell.written, list):
+        return "+".join(map(str, cell.written))
     return "none" if cell.written is None else str(cell.written).replace(" ", "")
