@@ -202,7 +202,7 @@ class _Minibatch:
         ranges = None
         if dtype != "float32":
             shape: list[JsonValue] = list(network.input_shape)
-            data = TrainingData({"random": [_SEED, *shape]}, 1 / 255, 0, lambda: store)
+            data = TrainingData({"random": [_SEED, *shape]}, _CALIBRATION_STEPS, 1 / 255, 0, lambda: store)
             ranges = calibrate(user_cache(), network, trained, weights, data, _CALIBRATION_STEPS, _TIMEOUT_S)
         source = plan_source(plan, deploy(plan, weights, Affine.of_range(0.0, 1.0), ranges))
         board = load_platform(platform)

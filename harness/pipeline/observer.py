@@ -11,6 +11,7 @@ from harness.result import Document
 class Stage(StrEnum):
     """What a run is doing."""
 
+    PRETRAIN = "pretraining on the twin"
     CALIBRATE = "calibrating"
     BUILD = "building"
     TRAIN = "training on the twin"

@@ -48,6 +48,12 @@ class PreparedRun:
         steps = self.scenario.engine.steps
         return self.steps_total if steps == "all" else int(steps)
 
+    @property
+    def reset_layers(self) -> int:
+        """Return how many of the last layers with weights do not start from weights that were trained before."""
+        reset = self.scenario.training.reset
+        return self.plan.trained_layers if reset == "all" else int(reset)
+
 
 def _prepare_one(scenario: Scenario, calibrations: Sequence[Calibration]) -> PreparedRun:
     platform = load_platform(scenario.platform)
@@ -63,6 +69,12 @@ def _prepare_one(scenario: Scenario, calibrations: Sequence[Calibration]) -> Pre
     except InputError as error:
         key = "training.trainable_layers" if "trainable_layers" in str(error) else "model"
         raise InputError(f"{scenario.locate(key)}: {key}: {error}") from None
+    reset = training.reset
+    if isinstance(reset, int) and reset > plan.trained_layers:
+        raise InputError(
+            f"{scenario.locate('training.reset')}: training.reset: {reset} layers, of which {plan.trained_layers} are "
+            f"trained; expected at most {plan.trained_layers}"
+        )
     check_ram(plan, ram_budget, memory.stack, scenario.locate("memory.ram_budget"))
     flash_budget = min(memory.flash_budget or flash, flash)
     check_flash(plan, flash_budget, scenario.locate("memory.flash_budget"))

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from harness.assets import cache_dir
 from harness.build import Build, build_firmware, memory_script, sources_hash
 from harness.cache import Cache, Entry, NotCachedError, Output, StoppedError, code_hash
 from harness.engine import Engine, engine_named
+from harness.engine.job import Progress
 from harness.errors import HarnessError, message_of
 from harness.model import fold_batch_norm, pack_weights
 from harness.pipeline.calibration import calibrate
@@ -23,15 +24,14 @@ from harness.pipeline.emulation import TRACE, agree, emulate
 from harness.pipeline.layout import layout_of
 from harness.pipeline.observer import Observer, Stage
 from harness.pipeline.prepare import PreparedRun
+from harness.pipeline.pretraining import Pretrained, pretrain, reset_layers
 from harness.pipeline.priced_run import price_run
 from harness.pipeline.run_request import emulated_request, training_request
 from harness.pipeline.training_data import TrainingData, training_data
-from harness.pipeline.twin_training import accuracy_of, train, twin_run, updated_share
+from harness.pipeline.twin_training import accuracy_of, build_twin, evaluate, train, twin_run, updated_share
 from harness.plan import weights_in_state
 from harness.result import Agreement, Document, Evidence, Run, StoredFile, collect_provenance
 from harness.result.evidence import FIRMWARE, TRACES, WEIGHTS, store_file, store_layout
-
-TWIN_OPTIMIZATION = "-O3"
 
 _LARGEST_UINT8 = 255
 
@@ -76,9 +76,11 @@ class Journal:
 class RunSteps:
     """The steps of one run up to its firmware; each is done when it is first asked for."""
 
-    def __init__(self, prepared: PreparedRun, cache: Cache) -> None:
+    def __init__(self, prepared: PreparedRun, cache: Cache, progress: Callable[[int], Progress] | None = None) -> None:
+        """Take steps of `prepared` from `cache`; `progress` makes of a number of steps what is told of pretraining."""
         self.prepared = prepared
         self.cache = cache
+        self._progress = progress
 
     @cached_property
     def data(self) -> TrainingData:
@@ -86,11 +88,20 @@ class RunSteps:
         return training_data(self.cache, self.prepared.scenario)
 
     @cached_property
+    def pretrained(self) -> Pretrained | None:
+        """Return the network as it was trained on the host; None when it was not."""
+        if not self.prepared.scenario.pretraining.epochs:
+            return None
+        return pretrain(self.cache, self.prepared, self._progress)
+
+    @cached_property
     def deployed(self) -> DeployedPlan:
-        """Return the plan with its weights and, for uint8, its calibrated ranges."""
-        prepared, data = self.prepared, self.data
+        """Return the plan with its weights and, for uint8, the ranges that they have on what the host knows."""
+        prepared, pretrained = self.prepared, self.pretrained
+        data = pretrained.data if pretrained else self.data
         training = prepared.scenario.training
-        weights = fold_batch_norm(prepared.network, prepared.weights)
+        given = pretrained.weights if pretrained else fold_batch_norm(prepared.network, prepared.weights)
+        weights = reset_layers(prepared, given)
         ranges = None
         if training.dtype != "float32":
             ranges = calibrate(
@@ -99,9 +110,10 @@ class RunSteps:
                 prepared.plan.trained_layers,
                 weights,
                 data,
-                min(training.quantization.calibration_samples, prepared.steps_total),
+                min(training.quantization.calibration_samples, data.steps),
                 prepared.scenario.engine.timeout_s,
             )
+        data = self.data
         low, high = -data.zero_point * data.scale, (_LARGEST_UINT8 - data.zero_point) * data.scale
         return DeployedPlan(prepared.plan, weights, (low, high), ranges)
 
@@ -126,7 +138,20 @@ class RunSteps:
     @cached_property
     def twin(self) -> Build:
         """Return the twin."""
-        return build_firmware("host", {"plan.c": self.source}, TWIN_OPTIMIZATION, self.cache)
+        return build_twin(self.source, self.cache)
+
+    def accuracies_before(self) -> dict[str, float]:
+        """Return the test accuracies (0..1) before the training, as `Accuracy` names them; none of random weights."""
+        prepared, pretrained = self.prepared, self.pretrained
+        found = {"pretrained": pretrained.accuracy} if pretrained else {}
+        if not pretrained and not prepared.scenario.brings_weights:
+            return {}
+        accuracy = evaluate(self.cache, self.twin, self.data, prepared.scenario.dataset.test)
+        if not prepared.reset_layers:
+            return {**found, "deployed": accuracy}
+        whole = RunSteps(replace(prepared, scenario=prepared.scenario.without_reset()), self.cache)
+        deployed = evaluate(self.cache, whole.twin, self.data, prepared.scenario.dataset.test)
+        return {**found, "deployed": deployed, "reset": accuracy}
 
 
 class Runner:
@@ -164,7 +189,10 @@ class Runner:
 
     def _run(self, journal: Journal) -> Document:
         prepared, cache = journal.prepared, self._cache.watched(journal.computing)
-        steps, engine = RunSteps(prepared, cache), _engine(prepared)
+        steps, engine = RunSteps(prepared, cache, journal.steps), _engine(prepared)
+        if prepared.scenario.pretraining.epochs:
+            with journal.stage(Stage.PRETRAIN):
+                _ = steps.pretrained
         with journal.stage(Stage.CALIBRATE):
             data, _ = steps.data, steps.source
         with journal.stage(Stage.BUILD):
@@ -176,6 +204,7 @@ class Runner:
             training = train(cache, twin, training_request(prepared), data, journal.steps(prepared.steps_total))
             self._keep_weights(steps, training)
             records = twin_run(training).records
+            before = steps.accuracies_before()
         with journal.stage(Stage.EMULATE):
             request = emulated_request(prepared)
             emulation = emulate(cache, engine, prepared, target, request, data, journal.steps(request.steps))
@@ -187,7 +216,7 @@ class Runner:
         structures = sum(structures.count for structures in prepared.plan.trained)
         return Document(
             status="ok",
-            accuracy=accuracy_of(records, prepared.scenario.dataset.train),
+            accuracy=accuracy_of(records, prepared.scenario.dataset.train).model_copy(update=before),
             agreement=Agreement(
                 steps_emulated=request.steps, steps_total=prepared.steps_total, records_equal=True, weights_equal=True
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,27 +23,32 @@ _ARRAYS = [field.name for field in fields(SampleSet) if field.name != "info"]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The samples of a run. `identity` decides every byte of `store()`.
+    """The samples of a run and the number of `steps` that visit them. `identity` decides every byte of `store()`.
 
     A uint8 value q of a sample means the real value scale * (q - zero_point).
     """
 
     identity: dict[str, JsonValue]
+    steps: int
     scale: float
     zero_point: int
     store: Callable[[], SampleStore]
 
 
-def training_data(cache: Cache, scenario: Scenario) -> TrainingData:
-    """Return the samples that `scenario` draws. Raises what `load_dataset` raises."""
+def training_data(cache: Cache, scenario: Scenario, skipped: int = 0) -> TrainingData:
+    """Return the samples that `scenario` draws, but `skipped` other training samples: those that follow them.
+
+    Raises what `load_dataset` raises.
+    """
     choice, training = scenario.dataset, scenario.training
     inputs: dict[str, object] = {
         "dataset": identity(scenario.origin()),
         "drawn": [choice.train, choice.test, choice.seed],
         "treated": choice.model_dump(mode="json", include={"shift", "augment", "normalise"}),
+        "skipped": skipped,
         "code": code_hash("dataset", "pipeline/training_data.py"),
     }
-    entry = cache.get("samples", inputs, lambda: _packed(_drawn(scenario)))
+    entry = cache.get("samples", inputs, lambda: _packed(_drawn(scenario, skipped)))
 
     def store() -> SampleStore:
         samples = _unpacked(entry.path(_FILE), scenario.dataset_info())
@@ -61,12 +66,15 @@ def training_data(cache: Cache, scenario: Scenario) -> TrainingData:
         )
 
     scale, zero_point = float(str(entry.values["scale"])), int(str(entry.values["zero_point"]))
-    return TrainingData(_identity(entry, scenario), scale, zero_point, store)
+    return TrainingData(_identity(entry, scenario), choice.train * training.epochs, scale, zero_point, store)
 
 
-def _drawn(scenario: Scenario) -> SampleSet:
+def _drawn(scenario: Scenario, skipped: int) -> SampleSet:
     choice = scenario.dataset
-    return load_dataset(scenario.origin(), choice.train, choice.test, choice.seed, choice.treatment())
+    samples = load_dataset(scenario.origin(), skipped + choice.train, choice.test, choice.seed, choice.treatment())
+    if not skipped:
+        return samples
+    return replace(samples, train_x=samples.train_x[skipped:], train_y=samples.train_y[skipped:])
 
 
 def _identity(entry: Entry, scenario: Scenario) -> dict[str, JsonValue]:

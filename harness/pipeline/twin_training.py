@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.build import Build
+from harness.build import Build, build_firmware
 from harness.cache import Cache, Entry, Output, code_hash
 from harness.engine.job import Progress
 from harness.engine.request import RunRequest
@@ -14,8 +14,21 @@ from harness.pipeline.training_data import TrainingData
 from harness.result import Accuracy, Epoch
 
 TIMEOUT_S = 4 * 3600.0
+_OPTIMIZATION = "-O3"
 
 _RECORDS, _STATE = "records.json", "state.bin"
+
+
+def build_twin(source: str, cache: Cache) -> Build:
+    """Return the twin of the plan.c `source`."""
+    return build_firmware("host", {"plan.c": source}, _OPTIMIZATION, cache)
+
+
+def evaluate(cache: Cache, twin: Build, data: TrainingData, samples: int) -> float:
+    """Return which share (0..1) of the first `samples` test samples the network classifies right as it was deployed."""
+    entry = train(cache, twin, RunRequest(steps=0, batch_size=1, evaluate_at_end=samples), data, None)
+    (record,) = (record for record in twin_run(entry).records if record["r"] == "eval")
+    return float(record["ok"] / record["of"])
 
 
 def train(cache: Cache, twin: Build, request: RunRequest, data: TrainingData, progress: Progress | None) -> Entry:

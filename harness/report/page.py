@@ -66,6 +66,12 @@ def _accuracy(document: Document) -> float:
     return document.accuracy.test
 
 
+def _deployed(document: Document) -> float:
+    assert document.accuracy is not None
+    assert document.accuracy.deployed is not None
+    return document.accuracy.deployed
+
+
 def _instructions(document: Document) -> float:
     assert document.counts is not None
     return document.counts.instructions_per_step
@@ -80,8 +86,8 @@ _ACCURACY = _Result("accuracy", "accuracy_test", _accuracy, notation.percent, fi
 _TIME = _estimate("ms/step", "time_ms_per_step")
 _ENERGY = _estimate("mJ/step", "energy_mj_per_step")
 _RAM = _Result("RAM of budget", "ram_bytes", lambda one: _memory(one).ram_bytes, notation.kib)
+_DEPLOYED = _Result("as deployed", "accuracy_deployed", _deployed, notation.percent, first="descending")
 _RESULTS = (
-    _ACCURACY,
     _Result("instr/step", "instructions_per_step", _instructions, notation.count),
     _estimate("cycles/step", "cycles_per_step", notation.prefixed, notation.ranged_prefixed),
     _TIME,
@@ -96,6 +102,11 @@ _RESULTS = (
     ),
     _Result("updated", "updated_share", _updated, lambda share: notation.percent(share, 0)),
 )
+
+
+def _results(suite: Suite) -> tuple[_Result, ...]:
+    """Return the columns of results; the accuracy comes first."""
+    return (_ACCURACY, *((_DEPLOYED,) if suite.adapts else ()), *_RESULTS)
 
 
 def _share(part: float, whole: float) -> float:
@@ -227,7 +238,7 @@ def _seeds(suite: Suite) -> Context | None:
         ("standard error", "exact"),
         ("lowest", "exact"),
         ("highest", "exact"),
-        *((result.title, "estimate" if result.estimate else "exact") for result in _RESULTS[1:]),
+        *((result.title, "estimate" if result.estimate else "exact") for result in _results(suite)[1:]),
     )
     rows = []
     for number, group in enumerate(suite.groups):
@@ -235,7 +246,7 @@ def _seeds(suite: Suite) -> Context | None:
         cells = [_cell(suite.setting(group.indices[0], name)) for name in suite.telling]
         cells.append(_cell(f"{finished}" if finished == runs else f"{finished} of {runs}", "num"))
         if not finished:
-            rows.append([*cells, _exact("failed"), *(_exact("") for _ in range(len(_RESULTS) + 2))])
+            rows.append([*cells, _exact("failed"), *(_exact("") for _ in range(len(_results(suite)) + 2))])
             continue
         accuracies = [_accuracy(suite.documents[index]) for index in group.finished]
         error = suite.deviation(number, _ACCURACY.column) / math.sqrt(finished)
@@ -245,7 +256,7 @@ def _seeds(suite: Suite) -> Context | None:
             _exact(notation.percent(min(accuracies))),
             _exact(notation.percent(max(accuracies))),
         ]
-        for result in _RESULTS[1:]:
+        for result in _results(suite)[1:]:
             text = _mean_text(suite, number, result)
             cells.append(_cell(text, "num est" if result.estimate else "num"))
         rows.append(cells)
@@ -274,7 +285,7 @@ def _row(suite: Suite, index: int, anchor: str) -> Context:
     names = [suite.setting(index, name) for name in suite.varying] or [suite.label(index)]
     cells = [*(_cell(name) for name in names), _cell(suite.marks(index), "front")]
     failed = document.status == "failed"
-    for result in _RESULTS:
+    for result in _results(suite):
         if failed:
             cells.append(_cell("failed" if result is _ACCURACY else "", "num"))
             continue
@@ -367,7 +378,17 @@ def _memory_tables(document: Document) -> list[Context]:
 def _epoch_table(document: Document) -> Context:
     assert document.accuracy is not None
     accuracy = document.accuracy
+    stages = (
+        ("pretrained, on its own data", accuracy.pretrained),
+        ("as deployed", accuracy.deployed),
+        ("last layers reset", accuracy.reset),
+    )
     rows = [
+        [_exact(stage), _exact("-"), _exact("-"), _exact(notation.percent(share))]
+        for stage, share in stages
+        if share is not None
+    ]
+    rows += [
         [
             _exact(str(epoch.epoch)),
             _exact(notation.significant(epoch.train_loss)),
@@ -494,7 +515,7 @@ def _page(suite: Suite, plots: Sequence[Plot], layouts: Mapping[str, Layout]) ->
     headers.append({"title": "front", "numeric": False, "estimated": False, "first": "descending"})
     headers += [
         {"title": result.title, "numeric": True, "estimated": result.estimate is not None, "first": result.first}
-        for result in _RESULTS
+        for result in _results(suite)
     ]
     common = [f"{column_title(name)} {value}" for name, value in suite.common.items()]
     latest = max((document.provenance for document in suite.documents), key=lambda one: one.created, default=None)

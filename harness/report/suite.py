@@ -146,6 +146,11 @@ class Suite:
         return any(len(group.indices) > 1 for group in self.groups)
 
     @cached_property
+    def adapts(self) -> bool:
+        """Say whether every finished run trained a network that was trained before."""
+        return bool(self.ok) and all(one.accuracy and one.accuracy.deployed is not None for one in self.ok)
+
+    @cached_property
     def telling(self) -> tuple[str, ...]:
         """Return the setting columns that tell the groups apart."""
         return tuple(name for name in self.varying if name != SEED) if self.has_seeds else self.varying

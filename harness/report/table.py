@@ -64,6 +64,7 @@ def _ram(suite: Suite, group: int) -> str:
     return f"{text} ({notation.percent(used / budget, 0)})" if budget else text
 
 
+_DEPLOYED = _exact("as deployed", 9, "accuracy_deployed", notation.percent)
 _COLUMNS = (
     _Column("accuracy", "exact", _accuracy, 9),
     _exact("instr/step", 8, "instructions_per_step", notation.count),
@@ -108,6 +109,8 @@ def _table(suite: Suite, columns: Sequence[_Column]) -> Table:
 def _fitting(suite: Suite, console: Console, width: int) -> tuple[Table, list[_Column]]:
     """Return the table without the columns, least wanted first, that `width` has no room for, and these columns."""
     shown, dropped = list(_COLUMNS), []
+    if suite.adapts:
+        shown.insert(1, _DEPLOYED)
     table = _table(suite, shown)
     while len(shown) > 1 and Measurement.get(console, console.options.update(width=_WIDEST), table).maximum > width:
         least = min(shown, key=lambda column: column.keep)

@@ -39,12 +39,22 @@ class Epoch(_Part):
 
 
 class Accuracy(_Part):
-    """How well the trained network classifies: `test` is a share in 0..1 of `test_samples`, `loss` their mean loss."""
+    """How well the trained network classifies: `test` is a share in 0..1 of `test_samples`, `loss` their mean loss.
+
+    `pretrained`, `deployed` and `reset` are such shares before the training on the device.
+    """
 
     test: Share
     test_samples: Annotated[int, Field(ge=1)]
     loss: float
     by_epoch: tuple[Epoch, ...] = ()
+    pretrained: Share | None = Field(
+        default=None, description="of the network as the pretraining on the host left it, on test samples of its data"
+    )
+    deployed: Share | None = Field(
+        default=None, description="of a network with pretrained weights as deployed, on the test samples"
+    )
+    reset: Share | None = Field(default=None, description="the same behind the reset of its last layers")
 
 
 class Agreement(_Part):

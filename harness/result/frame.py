@@ -41,7 +41,10 @@ def setting_column(path: str) -> str:
 
 
 def setting_columns(settings: Mapping[str, JsonValue]) -> Row:
-    """Return the settings of one run as flat columns; a list is one column of compact JSON."""
+    """Return the settings of one run as flat columns; a list is one column of compact JSON.
+
+    The model of a network from an ONNX file is the name of that file.
+    """
     row: Row = {}
 
     def visit(path: str, value: JsonValue) -> None:
@@ -53,6 +56,8 @@ def setting_columns(settings: Mapping[str, JsonValue]) -> Row:
             row[setting_column(path)] = text
 
     visit("", dict(settings))
+    if row.get("model_onnx") is not None:
+        row["model"] = row["model_onnx"]
     return row
 
 
@@ -69,6 +74,8 @@ def result_values(document: Document) -> Row:
             "accuracy_test_samples": accuracy.test_samples,
             "loss_test": accuracy.loss,
         }
+        before = {f"accuracy_{name}": getattr(accuracy, name) for name in ("pretrained", "deployed", "reset")}
+        row |= {name: share for name, share in before.items() if share is not None}
     if agreement := document.agreement:
         row |= agreement.model_dump()
     if counts := document.counts:

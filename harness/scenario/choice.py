@@ -73,29 +73,31 @@ DatasetName = Annotated[str, OneOf("data set", lambda: (*dataset_names(), *OWN))
 
 @dataclass(frozen=True)
 class CountOrWord:
-    """Makes an annotated `int | Literal[...]` a whole number of at least 1, or one of `words`."""
+    """Makes an annotated `int | Literal[...]` a whole number of at least `least`, or one of `words`."""
 
     words: tuple[str, ...]
+    least: int = 1
 
     def validate(self, value: object) -> object:
         """Return the count or the word. Raises PydanticCustomError on anything else."""
-        is_count = isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 1 << 32
+        is_count = isinstance(value, int) and not isinstance(value, bool) and self.least <= value < 1 << 32
         if is_count or (isinstance(value, str) and value in self.words):
             return value
         raise PydanticCustomError("count", "no count")
 
     def describe(self) -> str:
         """Say what is accepted, for messages and the reference."""
-        return "a whole number of at least 1, or " + " or ".join(f"`{word}`" for word in self.words)
+        return f"a whole number of at least {self.least}, or " + " or ".join(f"`{word}`" for word in self.words)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.validate)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "integer", "minimum": 1}, {"enum": list(self.words)}]}
+        return {"anyOf": [{"type": "integer", "minimum": self.least}, {"enum": list(self.words)}]}
 
 
 Steps = Annotated[int | Literal["all"], CountOrWord(("all",))]
+ResetLayers = Annotated[int | Literal["all"], CountOrWord(("all",), least=0)]
 TrainedLayers = Annotated[int | Literal["all", "auto"], CountOrWord(("all", "auto"))]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from harness.dataset import OWN, DatasetInfo, dataset_info
 from harness.errors import InputError
 from harness.scenario.complaint import complaint, error_path
 from harness.scenario.document import Document, read_document
@@ -129,6 +131,7 @@ def _check_data(document: Document, scenario: Scenario, source: Source) -> None:
     if excess and not treatment.shift.groups:
         report(("dataset", excess[0]), excess[1])
     written_out = scenario.model.layers is not None
+    _check_pretraining(scenario, info, report)
     origin = "layers" if written_out else "onnx" if scenario.model.onnx is not None else "name"
     model: KeyPath = ("model", origin)
     try:
@@ -159,6 +162,40 @@ def _check_data(document: Document, scenario: Scenario, source: Source) -> None:
             ("training", "trainable_layers"),
             f"{trained} layers; expected at most {weighted}, the layers with weights of this network",
         )
+
+
+def _check_pretraining(scenario: Scenario, info: DatasetInfo, report: Callable[[KeyPath, str], None]) -> None:
+    """Report data of the pretraining that do not fit those of the device or are too few."""
+    pretraining, dataset = scenario.pretraining, scenario.dataset
+    if not pretraining.epochs:
+        return
+    wanted = pretraining.train or dataset.train
+    key: KeyPath = ("pretraining", "train" if pretraining.train else "epochs")
+    if pretraining.dataset in (None, dataset.name):
+        left = scenario.pretraining_skips
+        if info.excess(left, dataset.test) is None and info.excess(left + wanted, dataset.test):
+            report(
+                key,
+                f"{wanted} samples beside the {left} of dataset.train; {info.name} has "
+                f"{info.train_samples}{'' if info.split else f', of which {dataset.test} are for the test'}; expected "
+                "fewer of both together",
+            )
+        return
+    other = dataset_info(pretraining.dataset) if pretraining.dataset not in OWN else None
+    if other is None or other.obtain:
+        report(
+            ("pretraining", "dataset"),
+            f"{pretraining.dataset} is in files of one's own; expected the data set "
+            f"{dataset.name} itself, or one that a package ships",
+        )
+    elif (other.shape, other.classes) != (info.shape, info.classes):
+        report(
+            ("pretraining", "dataset"),
+            f"{other.name} has samples of {_shape(other.shape)} in {other.classes} classes; expected "
+            f"{_shape(info.shape)} in {info.classes}, as {info.name} has",
+        )
+    elif excess := other.excess(wanted, dataset.test):
+        report(key if excess[0] == "train" else ("dataset", "test"), excess[1])
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -13,6 +13,7 @@ from harness.quantity import Ratio, SizeBounds
 from harness.scenario.choice import (
     ActivationRanges,
     CacheModel,
+    DatasetName,
     Dtype,
     EngineName,
     ErrorRanges,
@@ -22,12 +23,13 @@ from harness.scenario.choice import (
     PlatformName,
     Policy,
     RatioForm,
+    ResetLayers,
     Rounding,
     ScheduleName,
     Steps,
     TrainedLayers,
 )
-from harness.scenario.data import DatasetChoice
+from harness.scenario.data import AugmentationChoice, DatasetChoice
 from harness.scenario.method import METHODS, MethodName, with_method
 from harness.scenario.permission import permitted_path
 from harness.scenario.section import SEED_LIMIT, Section, conflict, value_at
@@ -185,6 +187,37 @@ class Quantization(Section):
     )
 
 
+class Pretraining(Section):
+    """Training on the host before deployment: in float32, every layer and structure, on samples of their own.
+
+    Of the data set that `dataset` draws from, they are samples that the device neither trains nor tests on, without
+    its shift and augmentation.
+    """
+
+    epochs: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="times that every sample is visited; at 0 there is no pretraining",
+        examples=[10],
+    )
+    dataset: DatasetName | None = Field(
+        None,
+        description="a data set with samples of the same shape and as many classes; not given, that of `dataset`",
+        examples=["mnist"],
+    )
+    train: int | None = Field(
+        None, ge=1, le=1_000_000, description="number of samples; not given, dataset.train", examples=[5000]
+    )
+    batch_size: int = Field(32, ge=1, le=4096, description="samples of one update", examples=[32])
+    learning_rate: float = Field(0.01, gt=0, le=100, description="of the first epoch", examples=[0.01])
+    schedule: Schedule = Field(default_factory=Schedule, description="learning rate of later epochs")
+    optimizer: Optimizer = Field(default_factory=Optimizer, description="how a gradient changes the weights")
+    seed: int = Field(
+        1, ge=0, lt=SEED_LIMIT, description="seed of the initial weights and of the visiting order", examples=[1]
+    )
+
+
 class Gradients(Section):
     """How the gradients of a minibatch are accumulated."""
 
@@ -198,7 +231,7 @@ class Gradients(Section):
 
 
 class Training(Section):
-    """How the network is trained."""
+    """How the network is trained on the device."""
 
     method: MethodName = Field(
         "harness",
@@ -231,6 +264,12 @@ class Training(Section):
         "budget; those before stay as they are, in flash",
         examples=["all", 2, "auto"],
     )
+    reset: ResetLayers = Field(
+        0,
+        description="how many of the last layers with weights start from weights drawn from `seed`, in place of those "
+        "of the pretraining or of a file; `all` of those that are trained",
+        examples=[1, "all"],
+    )
     gradients: Gradients = Field(default_factory=Gradients, description="accumulation of gradients")
     quantization: Quantization = Field(default_factory=Quantization, description="ranges of uint8 tensors")
 
@@ -238,6 +277,21 @@ class Training(Section):
     @classmethod
     def _completed(cls, data: Any) -> Any:
         return with_method(data)
+
+    @model_validator(mode="after")
+    def _reset_layers_are_trained(self) -> Self:
+        if (
+            isinstance(self.reset, int)
+            and isinstance(self.trainable_layers, int)
+            and self.reset > self.trainable_layers
+        ):
+            conflict(
+                f"{self.reset} layers, of which {self.trainable_layers} are trained; expected at most "
+                f"{self.trainable_layers}",
+                "reset",
+                "trainable_layers",
+            )
+        return self
 
     @model_validator(mode="after")
     def _method_kept(self) -> Self:
@@ -329,7 +383,8 @@ class Scenario(Section):
     )
     model: ModelChoice = Field(description="the network")
     dataset: DatasetChoice = Field(description="the data")
-    training: Training = Field(default_factory=Training, description="how it is trained")
+    training: Training = Field(default_factory=Training, description="how it is trained on the device")
+    pretraining: Pretraining = Field(default_factory=Pretraining, description="training on the host before deployment")
     memory: MemoryBudget = Field(default_factory=MemoryBudget, description="what a run may use")
     platform: PlatformName = Field(description="the board", examples=["nrf52840"])
     engine: EngineChoice = Field(default_factory=EngineChoice, description="what executes the firmware")
@@ -405,6 +460,45 @@ class Scenario(Section):
             return self._onnx()[0]
         assert self.model.name is not None
         return load_network(self.model.name)
+
+    @property
+    def brings_weights(self) -> bool:
+        """Say whether the network comes with weights, in place of ones that are drawn."""
+        return self.model.weights is not None or self.model.onnx is not None
+
+    @property
+    def pretraining_skips(self) -> int:
+        """Return how many training samples of its data set the pretraining leaves to the device.
+
+        There are none to leave when the device trains on held-out subjects or loads, or on another data set.
+        """
+        groups = self.dataset.treatment().shift.groups
+        return self.dataset.train if self.pretraining.dataset in (None, self.dataset.name) and not groups else 0
+
+    def on_host(self) -> Scenario:
+        """Return the scenario of the pretraining by itself; raise InputError when its data set is not there."""
+        pretraining, dataset = self.pretraining, self.dataset
+        train = pretraining.train or dataset.train
+        if pretraining.dataset in (None, dataset.name):
+            data = dataset.unshifted().model_copy(update={"train": train, "augment": AugmentationChoice()})
+        else:
+            assert pretraining.dataset is not None
+            data = DatasetChoice(name=pretraining.dataset, train=train, test=dataset.test, seed=dataset.seed)
+        training = Training(
+            epochs=pretraining.epochs,
+            batch_size=pretraining.batch_size,
+            learning_rate=pretraining.learning_rate,
+            schedule=pretraining.schedule,
+            optimizer=pretraining.optimizer,
+            dtype="float32",
+            seed=pretraining.seed,
+            update=Update(policy="full"),
+        )
+        return self.model_copy(update={"dataset": data, "pretraining": Pretraining(), "training": training})
+
+    def without_reset(self) -> Scenario:
+        """Return the scenario with no layer reset."""
+        return self.model_copy(update={"training": self.training.model_copy(update={"reset": 0})})
 
     def onnx_weights(self) -> NetworkWeights | None:
         """Return the weights of the ONNX file, or None when the network is from elsewhere; raises as `network`."""
