@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -24,6 +25,7 @@ from harness.report.explanation import explanation_json, explanation_text
 from harness.report.memory_plot import ram_plot
 from harness.report.notation import model_name
 from harness.result import read_results
+from harness.result.firmware_sources import read_sources, sources_path
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +79,26 @@ def test_lines_have_the_text_of_the_sources_that_were_built(run: StoredRun) -> N
     own = [part for part in lines if part.name.startswith("kernels/max_pool2d.c:")]
     assert own
     assert any(re.search(r"MAX_POOL2D_FORWARD\(", part.detail) for part in own)
-    assert not run.sources_changed
+    assert run.sources is not None
+
+
+def test_the_sources_that_were_built_are_kept_and_told_from_others(run: StoredRun, tmp_path: Path) -> None:
+    assert run.document.evidence is not None
+    content = run.document.evidence.sources
+    kept = sources_path(run.folder, content)
+    assert read_sources(run.folder, content) == run.sources
+    (tmp_path / "firmware").mkdir()
+    shutil.copy(kept, sources_path(tmp_path, "0" * 16))
+    assert read_sources(tmp_path, "0" * 16) is None
+    sources_path(tmp_path, content).write_bytes(kept.read_bytes()[:-30])
+    assert read_sources(tmp_path, content) is None
 
 
 def test_lines_of_changed_sources_have_no_text(run: StoredRun) -> None:
     assert run.document.evidence is not None
     older = run.document.evidence.model_copy(update={"sources": "0" * 16})
     stale = StoredRun(run.document.model_copy(update={"evidence": older}), run.folder)
-    assert stale.sources_changed
+    assert stale.sources is None
     line = next(origin.line for origin in run.origins if origin.line and origin.line.file == "trainer/trainer.c")
     assert run.text(line)
     assert not stale.text(line)

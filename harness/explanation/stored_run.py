@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.assets import asset_dir
 from harness.build import Image, SourceLine, sources_hash
 from harness.build.source_map import Origin, SourceMap
 from harness.cost import BoardMemory, Cycles, price
@@ -20,10 +19,11 @@ from harness.explanation.stack import DeepStack, deep_stacks
 from harness.platform import Platform, load_platform
 from harness.result import Document
 from harness.result.evidence import evidence_of, read_layout, stored_path
+from harness.result.firmware_sources import current_sources, read_sources
 from harness.result.layout import Layout
 from harness.trace import STEP_PHASES, Trace
 
-_PLAN = "plan.c"
+PLAN = "plan.c"
 
 
 def select_run(folder: Path, documents: Sequence[Document], wanted: str | None) -> Document:
@@ -132,25 +132,36 @@ class StoredRun:
         """Return the name of a layer for tables: `2 conv2d`, and `no layer` outside any."""
         return self.layer_names.get(layer, "no layer" if layer < 0 else str(layer))
 
-    @property
-    def sources_changed(self) -> bool:
-        """Say whether the sources of the firmware are not those of the run any more, so that lines have no text."""
-        return evidence_of(self.document, self.folder).sources != sources_hash()
+    @cached_property
+    def sources(self) -> dict[str, str] | None:
+        """Return the text of each source of the firmware as it was built, by its path, without plan.c.
+
+        None when they were not kept with the results and are not those of this checkout any more.
+        """
+        content = evidence_of(self.document, self.folder).sources
+        found = read_sources(self.folder, content)
+        if found is None and content == sources_hash():
+            found = {name: data.decode(errors="replace") for name, data in current_sources().items()}
+        return found
+
+    @cached_property
+    def plan_text(self) -> str:
+        """Return the text of plan.c."""
+        return self._path("plan").read_text(errors="replace")
 
     def text(self, line: SourceLine) -> str:
-        """Return the text of a source line; empty when there is none of the project, or it is not that of the run."""
+        """Return the text of a source line; empty when it is none of the project, or its sources are gone."""
         lines = self._source(line.file)
         return lines[line.number - 1].strip() if 0 < line.number <= len(lines) else ""
 
     def _source(self, file: str) -> list[str]:
-        if file not in self._sources:
-            path = self._path("plan") if file == _PLAN else asset_dir("firmware") / file
-            known = path.is_file() and (file == _PLAN or not self.sources_changed)
-            self._sources[file] = path.read_text(errors="replace").splitlines() if known else []
-        return self._sources[file]
+        if file not in self._split:
+            text = self.plan_text if file == PLAN else (self.sources or {}).get(file, "")
+            self._split[file] = text.splitlines()
+        return self._split[file]
 
     @cached_property
-    def _sources(self) -> dict[str, list[str]]:
+    def _split(self) -> dict[str, list[str]]:
         return {}
 
     def _path(self, what: str) -> Path:

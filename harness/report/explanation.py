@@ -205,7 +205,7 @@ def explanation_text(run: StoredRun, scope: Scope, tables: Sequence[By], top: in
     if memory:
         blocks.append(memory_text(run))
     notes = _model_lines(run)
-    if run.sources_changed:
+    if run.sources is None:
         notes.append("the sources of the firmware have changed since the run: lines have no text")
     if run.model_changed:
         notes.append("the cycle model has changed since the run: the results of the run have other cycles")

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from harness.assets import write_atomically
 from harness.errors import InputError
 from harness.result.document import Document
+from harness.result.firmware_sources import store_sources
 from harness.result.frame import Row, layer_frame, result_frame
 from harness.result.seeds import has_seeds, seed_frame, seed_rows
 
@@ -31,8 +32,11 @@ PARQUET = "results.parquet"
 def write_results(folder: Path, documents: Sequence[Document]) -> list[Path]:
     """Write `documents` into `folder` and return the files written.
 
-    Each file is replaced in one piece; results.json comes last, so what it describes is there when it is.
+    Each file is replaced in one piece; results.json comes last, so what it describes is there when it is. The sources
+    of the firmware that the runs were built from are kept with them.
     """
+    for content in {document.evidence.sources for document in documents if document.evidence}:
+        store_sources(folder, content)
     frame = result_frame(documents)
     contents: dict[str, bytes | None] = {
         TABLE: _csv(frame),
