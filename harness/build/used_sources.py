@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 _MEMORY_MAP = "Linker script and memory map"
-_INPUT_SECTION = re.compile(r"^ (\.\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+(\S+\.c\.o(?:bj)?)$", re.MULTILINE)
+_INPUT_SECTION = re.compile(r"^ (\.\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+(\S+\.c\.o(?:bj)?)\b", re.MULTILINE)
 _WRAPPED = re.compile(r"\n\s{10,}(?=0x)")
 _NOT_LOADED = (".debug", ".comment", ".eh_frame", ".note", ".ARM.attributes")
 
