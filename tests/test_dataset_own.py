@@ -193,8 +193,10 @@ def test_test_samples_of_a_second_file_are_kept_apart(tmp_path: Path) -> None:
         ("a,kind\n1e300,x\n", r"a\.csv:2: '1e300' in column a"),
         ("a,kind\n,x\n", r"a\.csv:2: '' in column a"),
         ("a,kind\n1, \n", r"a\.csv:2: has no kind"),
-        ("a,kind\n1,\0\n", r"a\.csv: holds a zero byte"),
-        ('a,kind\n"1,x\n' + "y" * 200_000, r"a\.csv:\d+: field larger than field limit"),
+        ("a,kind\n1,\0\n", r"a\.csv:2: holds a zero byte"),
+        ('a,kind\n"1,x\n' + "y" * 200_000, r"a\.csv:2: unexpected end of data"),
+        ("a,kind\n1," + "y" * 200_000, r"a\.csv:2: field larger than field limit"),
+        ("a,kind\n1," + "," * 2_100_000, r"a\.csv:2: has 210000\d bytes; expected at most 2097152"),
         ("a,kind\n" + "1,x\n" * 20, r"labels below 1; expected 2 to 256 classes"),
     ],
 )
@@ -209,7 +211,7 @@ def test_a_wrong_csv_file_names_its_line(tmp_path: Path, text: str, complaint: s
 def test_a_csv_file_that_is_no_text_says_so(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"a,label\n\xff\xfe")
-    with pytest.raises(InputError, match=r"a\.csv: is no text in UTF-8 \(byte 8\)"):
+    with pytest.raises(InputError, match=r"a\.csv:2: is no text in UTF-8 \(byte 0\)"):
         describe(Origin("csv", path))
 
 

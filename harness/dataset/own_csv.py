@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ from harness.errors import InputError
 
 _MOST_FILE_BYTES = 1 << 28
 _MOST_COLUMNS = 1 << 16
+_MOST_SAMPLES = 2_000_000
 _MOST_ELEMENTS = 1 << 26
+_MOST_LINE_BYTES = 1 << 21
 _SHOWN = 40
 
 
@@ -53,35 +57,50 @@ def _classes(labels: list[str]) -> dict[str, int]:
 
 def _table(path: Path, label: str) -> tuple[list[str], np.ndarray, list[str]]:
     """Return the names of the features, their values float32 (n, features) and the labels (n,)."""
-    content = read_file(path, _MOST_FILE_BYTES)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text in UTF-8 (byte {error.start})") from None
-    del content
-    if "\0" in text:
-        raise InputError(f"{path}: holds a zero byte; expected text")
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        columns = [name.strip() for name in next(reader, [])]
-        position = _label_column(path, columns, label)
-        rows, labels = [], []
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(columns):
-                raise InputError(f"{path}:{reader.line_num}: has {len(row)} columns; expected {len(columns)}")
-            labels.append(row.pop(position).strip())
-            if not labels[-1]:
-                raise InputError(f"{path}:{reader.line_num}: has no {label}; expected the name of a class")
-            rows.append(_numbers(path, reader.line_num, [name for name in columns if name != label], row))
-            if len(rows) * len(columns) > _MOST_ELEMENTS:
-                raise InputError(f"{path}: has more than {_MOST_ELEMENTS} values; expected fewer")
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: {error}; expected values separated by commas") from None
-    if not rows:
+    columns: list[str] = []
+    names: list[str] = []
+    position = 0
+    values, labels = array("f"), []
+    known: dict[str, str] = {}
+    for line, row in _rows(path):
+        if not columns:
+            columns = [name.strip() for name in row]
+            position = _label_column(path, columns, label)
+            names = [name for name in columns if name != label]
+            continue
+        if len(row) != len(columns):
+            raise InputError(f"{path}:{line}: has {len(row)} columns; expected {len(columns)}")
+        text = row.pop(position).strip()
+        if not text:
+            raise InputError(f"{path}:{line}: has no {_shown(label)}; expected the name of a class")
+        labels.append(known.setdefault(text, text))
+        values.frombytes(_numbers(path, line, names, row).tobytes())
+        if len(labels) > _MOST_SAMPLES or len(values) > _MOST_ELEMENTS:
+            raise InputError(f"{path}: has more than {_MOST_SAMPLES} lines or {_MOST_ELEMENTS} values; expected fewer")
+    if not columns:
+        raise InputError(f"{path}:1: has 0 column names; expected 2 to {_MOST_COLUMNS}")
+    if not labels:
         raise InputError(f"{path}: has no samples; expected one a line behind the column names")
-    return [name for name in columns if name != label], np.stack(rows), labels
+    return names, np.array(values, dtype=np.float32).reshape(len(labels), len(names)), labels
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the values of each line that is not empty, one record a line."""
+    content = read_file(path, _MOST_FILE_BYTES)
+    for number, line in enumerate(io.BytesIO(content), 1):
+        if len(line) > _MOST_LINE_BYTES:
+            raise InputError(f"{path}:{number}: has {len(line)} bytes; expected at most {_MOST_LINE_BYTES}")
+        if b"\0" in line:
+            raise InputError(f"{path}:{number}: holds a zero byte; expected text")
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n")
+            row = next(csv.reader([text], strict=True), [])
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}:{number}: is no text in UTF-8 (byte {error.start})") from None
+        except csv.Error as error:
+            raise InputError(f"{path}:{number}: {error}; expected values separated by commas") from None
+        if row:
+            yield number, row
 
 
 def _label_column(path: Path, columns: list[str], label: str) -> int:
