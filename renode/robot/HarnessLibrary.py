@@ -405,11 +405,11 @@ def _results_dir() -> Path:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the harness: this package, and the Renode under test."""
+    """Return the environment of the harness: this package and, where the user names none, the Renode under test."""
     own = str(Path(harness.__file__).resolve().parent.parent)
     paths = [own, *filter(None, [os.environ.get("PYTHONPATH")])]
     changes = {"PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1", "COLUMNS": "160"}
-    if _under_renode_test():
+    if _under_renode_test() and "RENODE" not in os.environ:
         launcher = Path(_variable("RENODEKEYWORDS")).parent.parent / "renode"
         if launcher.exists():
             changes["RENODE"] = str(launcher)
