@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 EXIT_OK = 0
 EXIT_REGRESSION = 1
@@ -40,7 +41,12 @@ class BuildError(HarnessError):
 
 
 class EngineError(HarnessError):
-    """An engine could not run the firmware to its end, or a self-check of its counts failed."""
+    """An engine could not run the firmware to its end, or a self-check of its counts failed.
+
+    `records` are what the UART carried until then.
+    """
+
+    records: tuple[dict[str, Any], ...] = ()
 
 
 class FaultError(EngineError):

@@ -52,6 +52,17 @@ def test_runs_that_fail_are_rows_with_their_reason_and_the_others_go_on(tmp_path
     assert result.stdout.splitlines()[-1] == "report: out/report.html"
 
 
+def test_a_run_that_faults_leaves_its_firmware_and_what_its_uart_carried_until_then(tmp_path: Path) -> None:
+    write_scenario(tmp_path / "s.yaml", memory={"stack": 512}, training={**scenario()["training"], "dtype": "uint8"})
+    assert run("s.yaml", "-o", "out", cwd=tmp_path).returncode == 3
+    (document,) = documents(tmp_path / "out")
+    assert document["reason"].startswith("stack overflow: ")
+    identity = document["run"]["id"]
+    (line,) = (tmp_path / "out" / "uart" / f"{identity}.txt").read_text().splitlines()
+    assert line.startswith('{"r":"start",')
+    assert (tmp_path / "out" / "firmware" / identity / "firmware.elf").is_file()
+
+
 def complaint(result: subprocess.CompletedProcess[str], folder: Path) -> str:
     """Return the one line of a run that was refused, and check that it wrote nothing."""
     assert result.returncode == 2, result.stderr

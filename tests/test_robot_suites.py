@@ -114,7 +114,8 @@ def test_all_suites_pass_on_the_default_engine(renewed: Executed) -> None:
     assert renewed.status == 0, renewed.console
     judged = {suite.name: {test.status for test in suite.tests} for suite in renewed.suite.suites}
     in_renode = judged.pop("Renode")
-    assert judged == {name: {"PASS"} for name in ("Accuracy", "Agreement", "Cycles", "Memory", "Training")}
+    assert judged.pop("Agreement") == {"PASS", "SKIP"}  # it compares engines where there is another one
+    assert judged == {name: {"PASS"} for name in ("Accuracy", "Cycles", "Memory", "Training")}
     assert in_renode == {"SKIP"}
 
 

@@ -128,7 +128,12 @@ class UnicornEngine:
         Raises InputError for an ELF that does not fit the board, FaultError when the firmware faults, and EngineError
         on a timeout, a bad record, an exit status other than 0, or a failed self-check.
         """
-        return _Run(job, progress, self._counting).trace()
+        run = _Run(job, progress, self._counting)
+        try:
+            return run.trace()
+        except EngineError as problem:
+            problem.records = run.records
+            raise
 
 
 class _Run:
@@ -376,6 +381,11 @@ class _Run:
             self._hook.release_contexts(self._counter)
             if self._memory is not None:
                 self._memory.release()
+
+    @property
+    def records(self) -> tuple[dict[str, Any], ...]:
+        """Return what the UART carried so far."""
+        return tuple(self._sink.records)
 
     def _last_record(self) -> str:
         return f"; its last record is {self._sink.records[-1]}" if self._sink.records else " and wrote no record"

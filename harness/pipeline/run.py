@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,7 +17,7 @@ from harness.build import Build, build_firmware, memory_script, sources_hash
 from harness.cache import Cache, Entry, NotCachedError, Output, StoppedError, code_hash
 from harness.engine import Engine, engine_named
 from harness.engine.job import Progress
-from harness.errors import HarnessError, message_of
+from harness.errors import EngineError, HarnessError, message_of
 from harness.model import fold_batch_norm, pack_weights
 from harness.pipeline.calibration import calibrate
 from harness.pipeline.deployed_plan import SOURCE, DeployedPlan
@@ -31,7 +32,8 @@ from harness.pipeline.training_data import TrainingData, training_data
 from harness.pipeline.twin_training import accuracy_of, build_twin, evaluate, train, twin_run, updated_share
 from harness.plan import weights_in_state
 from harness.result import Agreement, Document, Evidence, Run, StoredFile, collect_provenance
-from harness.result.evidence import FIRMWARE, TRACES, WEIGHTS, store_file, store_layout
+from harness.result.evidence import FIRMWARE, TRACES, UART, WEIGHTS, store_file, store_layout
+from harness.trace import Trace
 
 _LARGEST_UINT8 = 255
 
@@ -182,6 +184,8 @@ class Runner:
         except Exception as error:
             if os.environ.get("HARNESS_DEBUG") and not isinstance(error, HarnessError):
                 raise
+            if isinstance(error, EngineError):
+                self._keep_transcript(prepared, error.records)
             document = Document(status="failed", reason=message_of(error), **_identity(journal))
         if not self._stopped:
             self._observer.finished(document)
@@ -208,6 +212,7 @@ class Runner:
         with journal.stage(Stage.EMULATE):
             request = emulated_request(prepared)
             emulation = emulate(cache, engine, prepared, target, request, data, journal.steps(request.steps))
+            self._keep_transcript(prepared, Trace.load(emulation.path(TRACE)).records)
             agree(cache, prepared.plan, emulation, train(cache, twin, request, data, None))
             stored["trace"] = store_file(self._folder, f"{TRACES}/{prepared.id}.npz", emulation.read(TRACE))
         with journal.stage(Stage.PRICE):
@@ -237,6 +242,11 @@ class Runner:
         keep(target.map_file)
         layout = store_layout(self._folder, prepared.id, layout_of(prepared.plan))
         return {"firmware": keep(target.executable), "plan": keep(target.plan), "layout": layout}
+
+    def _keep_transcript(self, prepared: PreparedRun, records: Sequence[dict[str, Any]]) -> None:
+        """Put the lines that the UART carried beside the results."""
+        lines = (json.dumps(record, separators=(",", ":")) + "\n" for record in records)
+        store_file(self._folder, f"{UART}/{prepared.id}.txt", "".join(lines).encode())
 
     def _keep_weights(self, steps: RunSteps, training: Entry) -> None:
         inputs = {

@@ -14,6 +14,7 @@ from harness.result.layout import Layout
 TRACES = "traces"
 FIRMWARE = "firmware"
 WEIGHTS = "weights"
+UART = "uart"
 """Folders beside the results, with an entry a run."""
 
 

@@ -37,12 +37,12 @@ from cycle_baseline import Baseline, NoBaselineError, compiler_of, measured
 
 from harness.assets import content_hash, write_atomically
 from harness.cache import user_cache
+from harness.engine.renode.failure import KEPT
 from harness.errors import EXIT_BAD_INPUT, EXIT_FAILURE, HarnessError, nearest
 from harness.quantity import parse_ratio
 from harness.result import Document, read_results
 from harness.scenario import read_scenarios
 from harness.scenario.document import read_document
-from harness.trace import Trace
 
 if TYPE_CHECKING:
     from harness.pipeline.loadable import Loadable
@@ -80,6 +80,7 @@ class HarnessLibrary:
     """
 
     def __init__(self) -> None:
+        self._data: dict[str, Any] | None = None
         self._last: Finished | None = None
         self._document: Document | None = None
         self._firmware: Loadable | None = None
@@ -94,13 +95,8 @@ class HarnessLibrary:
         ``overrides`` put values over keys of the file: ``training.epochs=2``. A key that the matrix varies is not
         varied then. Fails when the file is refused; runs that fail only fail the tests that look at them.
         """
-        data = self._resolved(Path(file), overrides)
-        key = content_hash([json.dumps(data, sort_keys=True).encode()])
-        if key not in _finished:
-            name = f"{_slug(str(data.get('name', 'scenario')))}-{self.engine()}-{key[:6]}"
-            _finished[key] = self._run(data, _results_dir() / RUNS / _slug(_variable("SUITE NAME")) / name)
-        self._last = _finished[key]
-        self._document, self._folder = None, self._last.folder
+        self._finish(self._resolved(Path(file), overrides))
+        assert self._last is not None
         changed = ", ".join(f"{name}={value}" for name, value in overrides.items())
         self._link_results(self._last, f" ({changed})" if changed else "")
         return str(self._last.folder)
@@ -196,6 +192,31 @@ class HarnessLibrary:
         logger.info(f"{agreement.steps_emulated} steps: all records and every bit of the state are the same")
 
     @keyword
+    def counts_should_be_those_of_the_default_engine(self) -> None:
+        """Fail unless every run of the last scenario has the counts, and the stack, that the default engine gives it.
+
+        Skips the test when that was the default engine.
+        """
+        assert self._data is not None
+        assert self._last is not None
+        if self._data["engine"]["name"] == _DEFAULT_ENGINE:
+            raise SkipExecution(f"compares another engine with {_DEFAULT_ENGINE}; this is {_DEFAULT_ENGINE}")
+        found = self._last.documents
+        self._finish({**self._data, "engine": {**self._data["engine"], "name": _DEFAULT_ENGINE}})
+        for one, other in zip(found, self._last.documents, strict=True):
+            for document in (one, other):
+                if document.status == "failed":
+                    raise Failure(f"{document.run.label} failed: {document.reason}")
+            for what in ("counts", "memory"):
+                mine, theirs = getattr(one, what), getattr(other, what)
+                if mine != theirs:
+                    raise Failure(
+                        f"{one.run.label}: {what} differ: {_engine_name(one)}: {mine}; {_engine_name(other)}: {theirs}"
+                    )
+            assert one.counts is not None
+            logger.info(f"{one.run.label}: {one.counts.instructions_total:,} instructions, the same by phase and layer")
+
+    @keyword
     def memory_should_stay_within_its_budget(self) -> None:
         """Fail unless RAM and flash fit their budgets and the deepest stack fits what is reserved for it."""
         memory = self._ok().memory
@@ -275,12 +296,9 @@ class HarnessLibrary:
         if _variable("TEST STATUS") != "FAIL":
             return
         folder = self._claim(self._failed_folder())
-        for file in self._evidence():
-            if file.exists():
-                shutil.copy2(file, folder)
-        if self._document is not None:
-            with contextlib.suppress(OSError):
-                write_atomically(folder / UART, _transcript(self._records()).encode())
+        for name, file in self._evidence().items():
+            if file.is_file():
+                shutil.copy2(file, folder / name)
         _link("Evidence", sorted(folder.iterdir()))
         if _under_renode_test():
             # As tests/renode-keywords.robot names them.
@@ -288,15 +306,21 @@ class HarnessLibrary:
             for kind in ("snapshots", "logs"):
                 _link("Renode's " + kind, sorted((_results_dir() / kind).glob(f"{name}.fail*")))
 
-    def _evidence(self) -> list[Path]:
+    def _evidence(self) -> dict[str, Path]:
+        """Return the files that help to understand a failure of the running test, by the names they are kept under."""
         if self._folder is None:
-            return []
-        files = [self._folder / SCENARIO, self._folder / LOG]
+            return {}
+        files = {name: self._folder / name for name in (SCENARIO, LOG)}
         if self._document is not None:
             own = self._folder / "firmware" / self._document.run.id
-            files += [own / name for name in ("firmware.elf", "firmware.map", "plan.c")]
+            files |= {name: own / name for name in ("firmware.elf", "firmware.map", "plan.c")}
+            files[UART] = self._folder / _uart(self._document)
+            _, _, log = (self._document.reason or "").partition(KEPT)
+            if log:
+                files |= {path.name: path for path in Path(log).parent.iterdir()}
         if self._firmware is not None:
-            files += [self._firmware.folder / name for name in ("firmware.elf", "firmware.map", "records.txt", UART)]
+            own = self._firmware.folder
+            files |= {name: own / name for name in ("firmware.elf", "firmware.map", "records.txt", UART)}
         return files
 
     # Inside ---------------------------------------------------------------------------------------------------------
@@ -316,8 +340,17 @@ class HarnessLibrary:
             data["model"]["weights"] = str((file.parent / weights).resolve())
         return data
 
+    def _finish(self, data: dict[str, Any]) -> None:
+        """Make the results of a scenario the last ones, running it unless this process has done so."""
+        key = content_hash([json.dumps(data, sort_keys=True).encode()])
+        if key not in _finished:
+            name = f"{_slug(str(data.get('name', 'scenario')))}-{data['engine']['name']}-{key[:6]}"
+            _finished[key] = self._run(data, _results_dir() / RUNS / _slug(_variable("SUITE NAME")) / name)
+        self._data, self._last = data, _finished[key]
+        self._document, self._firmware, self._folder = None, None, self._last.folder
+
     def _run(self, data: dict[str, Any], folder: Path) -> Finished:
-        logger.console(f"\n  {data.get('name')} on {self.engine()}: {folder}")
+        logger.console(f"\n  {data.get('name')} on {data['engine']['name']}: {folder}")
         self._claim(folder)
         log, status = self._execute(data, folder)
         if status not in (0, EXIT_FAILURE):
@@ -369,7 +402,8 @@ class HarnessLibrary:
     def _records(self) -> tuple[dict[str, Any], ...]:
         assert self._last is not None
         assert self._document is not None
-        return Trace.load(self._last.folder / "traces" / f"{self._document.run.id}.npz").records
+        lines = (self._last.folder / _uart(self._document)).read_text("ascii").splitlines()
+        return tuple(json.loads(line) for line in lines)
 
     def _link_results(self, finished: Finished, changed: str) -> None:
         name = finished.documents[0].run.scenario + changed
@@ -483,8 +517,8 @@ def _at_least(reached: float, share: str, what: str) -> None:
     logger.info(message)
 
 
-def _transcript(records: tuple[dict[str, Any], ...]) -> str:
-    return "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
+def _uart(document: Document) -> str:
+    return f"uart/{document.run.id}.txt"
 
 
 def _link(title: str, files: list[Path]) -> None:

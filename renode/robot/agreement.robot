@@ -39,6 +39,12 @@ Twin and target agree bit for bit in float32 on the STM32L4R5ZI
     [Tags]    stm32l4r5zi    float32
     stm32l4r5zi    float32
 
+Renode counts every instruction and all memory as the default engine does
+    [Tags]    nrf52840    rp2040    imxrt1062    stm32l4r5zi    uint8    float32
+    [Template]    NONE
+    Train
+    Counts Should Be Those Of The Default Engine
+
 *** Keywords ***
 Twin And Target Agree
     [Arguments]    ${platform}    ${dtype}

@@ -7,7 +7,7 @@ import struct
 import tempfile
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from harness.engine.renode.counts import (
     by_address,
     contexts_of,
 )
-from harness.engine.renode.failure import keep_failure
+from harness.engine.renode.failure import KEPT, keep_failure
 from harness.engine.renode.machine import CPU, load_machine
 from harness.engine.renode.pool import SESSIONS, renode_version
 from harness.engine.renode.session import LOG, End, Session
@@ -78,12 +78,15 @@ class RenodeEngine:
         with SESSIONS.borrowed() as session:
             folder = Path(tempfile.mkdtemp(prefix="run-", dir=session.folder))
             try:
-                trace = _Run(job, progress, self.fidelity, session, folder).trace()
-            except EngineError as problem:
-                raise type(problem)(f"{problem}; Renode's log and script: {keep_failure(folder)}") from None
+                run = _Run(job, progress, self.fidelity, session, folder)
+                try:
+                    return run.trace()
+                except EngineError as problem:
+                    told = type(problem)(f"{problem}{KEPT}{keep_failure(folder)}")
+                    told.records = run.records
+                    raise told from None
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-            return trace
 
 
 class _Run:
@@ -146,6 +149,11 @@ class _Run:
             stack_top=stack & ~3,
             reset=reset & ~1,
         )
+
+    @property
+    def records(self) -> tuple[dict[str, Any], ...]:
+        """Return what the UART carried so far."""
+        return tuple(self._sink.records)
 
     def _last_record(self) -> str:
         return f"; its last record is {self._sink.records[-1]}" if self._sink.records else " and wrote no record"

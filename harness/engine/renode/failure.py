@@ -10,6 +10,9 @@ from pathlib import Path
 from harness.assets import cache_dir
 from harness.engine.renode.session import LOG, SCRIPT
 
+KEPT = "; Renode's log and script: "
+"""What stands in a message before the path of the log."""
+
 _MOST_KEPT = 20
 
 
