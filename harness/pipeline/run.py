@@ -184,7 +184,7 @@ class Runner:
         except Exception as error:
             if os.environ.get("HARNESS_DEBUG") and not isinstance(error, HarnessError):
                 raise
-            if isinstance(error, EngineError):
+            if isinstance(error, EngineError) and error.records:
                 self._keep_transcript(prepared, error.records)
             document = Document(status="failed", reason=message_of(error), **_identity(journal))
         if not self._stopped:
