@@ -8,14 +8,15 @@ from pathlib import Path
 
 from small_scenarios import run, write_scenario
 
+TRAINING = {"epochs": 2, "batch_size": 8, "dtype": "uint8", "update": {"min_ratio": 0.5}}
+
 
 @cache
 def small_run() -> Path:
     """Return the output folder of the small scenario, trained in uint8."""
     place = Path(tempfile.mkdtemp(prefix="small-run-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    training = {"epochs": 2, "batch_size": 8, "dtype": "uint8", "update": {"min_ratio": 0.5}}
-    write_scenario(place / "small.yaml", training=training)
+    write_scenario(place / "small.yaml", training=TRAINING)
     result = run("small.yaml", "-o", "out", cwd=place)
     assert result.returncode == 0, result.stderr
     return place / "out"

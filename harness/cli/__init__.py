@@ -12,6 +12,7 @@ from harness import __version__
 from harness.cli import (
     bench,
     calibrate,
+    compare,
     data,
     doctor,
     energy,
@@ -35,6 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("compare")(compare.compare)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("validate")(validate.validate)

@@ -23,7 +23,7 @@ from harness.result.firmware_sources import current_sources, read_sources
 from harness.result.layout import Layout
 from harness.trace import STEP_PHASES, Trace
 
-PLAN = "plan.c"
+_PLAN = "plan.c"
 
 
 def select_run(folder: Path, documents: Sequence[Document], wanted: str | None) -> Document:
@@ -144,20 +144,20 @@ class StoredRun:
             found = {name: data.decode(errors="replace") for name, data in current_sources().items()}
         return found
 
-    @cached_property
-    def plan_text(self) -> str:
-        """Return the text of plan.c."""
-        return self._path("plan").read_text(errors="replace")
-
     def text(self, line: SourceLine) -> str:
         """Return the text of a source line; empty when it is none of the project, or its sources are gone."""
         lines = self._source(line.file)
         return lines[line.number - 1].strip() if 0 < line.number <= len(lines) else ""
 
+    def source_text(self, file: str) -> str:
+        """Return the text of a source as it was built; empty when it is none of the project, or gone."""
+        if file == _PLAN:
+            return self._path("plan").read_text(errors="replace")
+        return (self.sources or {}).get(file, "")
+
     def _source(self, file: str) -> list[str]:
         if file not in self._split:
-            text = self.plan_text if file == PLAN else (self.sources or {}).get(file, "")
-            self._split[file] = text.splitlines()
+            self._split[file] = self.source_text(file).splitlines()
         return self._split[file]
 
     @cached_property
