@@ -150,6 +150,16 @@ def own(folder: Path, x: np.ndarray) -> Origin:
     return Origin("npz", folder / "a.npz")
 
 
+def test_statistics_do_not_depend_on_how_many_samples_are_drawn_nor_on_test_samples() -> None:
+    for name in ("standard", "sample"):
+        few, many = (load_dataset("digits", train, 100, 1, Treatment(normalise=name)) for train in (50, 800))  # type: ignore[arg-type]
+        assert (few.scale, few.zero_point) == (many.scale, many.zero_point)
+        assert np.array_equal(few.test_x, many.test_x)
+        assert np.array_equal(few.train_x, many.train_x[:50])
+    other = load_dataset("digits", 50, 900, 1, Treatment(normalise="standard"))
+    assert other.scale != many.scale
+
+
 def test_standard_normalises_each_channel_by_the_training_samples(tmp_path: Path) -> None:
     x = np.clip(generator().normal([60, 200], [10, 20], (100, 9, 7, 2)), 0, 255).astype(np.uint8)
     samples = load_dataset(own(tmp_path, x), 80, 20, 1, Treatment(normalise="standard"))

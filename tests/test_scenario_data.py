@@ -136,3 +136,13 @@ def test_a_run_on_ones_own_samples_trains_and_tells_their_number(tmp_path: Path)
     refused = run("s.yaml", "-o", "out", cwd=tmp_path)
     assert refused.returncode == 2
     assert "dataset.train: 41 samples; expected at most 40, a.npz has no more" in refused.stderr
+
+
+def test_lists_of_a_matrix_stand_in_the_label(tmp_path: Path) -> None:
+    path = write_scenario(
+        tmp_path / "s.yaml",
+        model={"name": "series-cnn"},
+        dataset={"name": "imu-activity", "train": 24, "test": 20},
+        matrix={"dataset.shift.subjects": [[8], [9, 10]]},
+    )
+    assert [scenario.label for scenario in read_scenarios(path)] == ["small[8]", "small[9+10]"]

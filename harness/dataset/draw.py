@@ -28,6 +28,14 @@ def draw(info: DatasetInfo, arrays: Arrays, train: int, test: int, seed: int) ->
     return _chosen(info, pool, first[:train], first[len(first) - test :])
 
 
+def training_part(info: DatasetInfo, arrays: Arrays, test: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Return all samples (n, height, width, channels) that `draw` of `test` test samples could draw for training."""
+    if info.split:
+        return arrays.train_x
+    order = stratified_order(arrays.train_y, seed)
+    return arrays.train_x[order[: len(order) - test]]
+
+
 def draw_groups(
     info: DatasetInfo, arrays: Arrays, groups: tuple[int, ...], train: int, test: int, seed: int
 ) -> SampleSet:

@@ -18,7 +18,7 @@ from harness.dataset.cifar import CIFAR10, CIFAR100
 from harness.dataset.converted import Converted, fetch_together
 from harness.dataset.cwru import CWRU
 from harness.dataset.daliac import DALIAC
-from harness.dataset.draw import check_count, draw, draw_groups
+from harness.dataset.draw import check_count, draw, draw_groups, training_part
 from harness.dataset.file import file_size
 from harness.dataset.flowers import FLOWERS
 from harness.dataset.imu_activity import IMU_ACTIVITY
@@ -190,9 +190,9 @@ def load_dataset(origin: str | Origin, train: int, test: int, seed: int, treatme
     problem = treatment.problem(info)
     if problem:
         raise InputError(f"dataset.{problem[0]}: {problem[1]}")
-    if not groups:
+    if groups:
+        samples = draw_groups(info, arrays, groups, train, test, seed)
+    else:
         check_count(info, train, test)
-        usual = draw(info, arrays, train, test, seed)
-        return treatment.apply(usual, usual, seed)
-    usual = draw(info, arrays, min(train, len(arrays.train_x)), test=1, seed=seed)
-    return treatment.apply(draw_groups(info, arrays, groups, train, test, seed), usual, seed)
+        samples = draw(info, arrays, train, test, seed)
+    return treatment.apply(samples, lambda: training_part(info, arrays, test, seed), seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -106,9 +107,9 @@ class Augmentation:
 class Treatment:
     """All that is done to the samples of a run, in this order: shift, augmentation, normalisation.
 
-    Levels of noise are in real units before normalisation. Statistics of the normalisation are of the training samples
-    of the domain of the data set, before they are shifted and augmented, so that a network which was trained there
-    meets a shifted domain as it is.
+    Levels of noise are in real units before normalisation. Statistics of the normalisation are of all training samples
+    of the domain of the data set, however many are drawn, before they are shifted and augmented, so that a network
+    which was trained there meets a shifted domain as it is.
     """
 
     shift: Shift = field(default_factory=Shift)
@@ -140,12 +141,15 @@ class Treatment:
             )
         return None
 
-    def apply(self, samples: SampleSet, usual: SampleSet, seed: int) -> SampleSet:
-        """Return `samples`, already those of the chosen groups, treated; `usual` are those of the data set's domain."""
+    def apply(self, samples: SampleSet, training_part: Callable[[], Bytes], seed: int) -> SampleSet:
+        """Return `samples`, already those of the chosen groups, treated.
+
+        `training_part` returns all samples of the data set's domain that may be trained on.
+        """
         samples = self.augmentation.apply(self.shift.apply(samples, seed), seed)
         if self.normalise == "usual":
             return samples
-        normalised = Normalised(self.normalise, usual.train_x, samples.scale, samples.zero_point)
+        normalised = Normalised(self.normalise, training_part(), samples.scale, samples.zero_point)
         return replace(
             samples,
             train_x=normalised.apply(samples.train_x),

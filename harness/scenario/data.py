@@ -132,8 +132,8 @@ class DatasetChoice(Section):
     normalise: NormalisationName = Field(
         "usual",
         description="`usual`: images 0..1, others each channel less its mean, divided by its deviation; `centred`: "
-        "images -1..1; `standard`: each channel less its mean, divided by its deviation, of the training samples; "
-        "`sample`: each sample less its own mean, divided by its own deviation",
+        "images -1..1; `standard`: each channel less its mean, divided by its deviation, of all training samples "
+        "there are; `sample`: each sample less its own mean, divided by its own deviation",
         examples=["standard"],
     )
     shift: ShiftChoice = Field(
