@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-from small_scenarios import documents, run, write_scenario
+from small_scenarios import ROOT, documents, run, write_scenario
 
-import harness.pipeline.training_data
-from harness.dataset import SampleSet
 from harness.pipeline import PreparedRun, Stage, prepare, run_suite
 from harness.result import Document
 from harness.scenario import read_scenarios
@@ -32,16 +31,30 @@ def prepared_runs(folder: Path, count: int) -> list[PreparedRun]:
     return prepare(read_scenarios(write_scenario(folder / "s.yaml", matrix={"dataset.seed": list(range(count))})))
 
 
-def broken(origin: object, train: int, test: int, seed: int) -> SampleSet:
+BROKEN = """
+import harness.pipeline.training_data
+
+def broken(origin, train, test, seed):
     raise ZeroDivisionError(f"seed {seed}")
 
+harness.pipeline.training_data.load_dataset = broken
+"""
 
+
+@pytest.fixture
+def broken_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every worker process fail to load samples."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(BROKEN)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'site'}{os.pathsep}{ROOT}")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("broken_workers")
 def test_an_unexpected_error_is_the_reason_of_its_run_and_costs_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HARNESS_DEBUG", raising=False)
-    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(harness.pipeline.training_data, "load_dataset", broken)
     witness = Witness()
     found = run_suite(prepared_runs(tmp_path, 3), witness, 2, tmp_path)
     assert [(document.status, document.reason) for document in found] == [
@@ -50,12 +63,11 @@ def test_an_unexpected_error_is_the_reason_of_its_run_and_costs_no_other(
     assert sorted(witness.finished_labels) == [document.run.label for document in found]
 
 
+@pytest.mark.usefixtures("broken_workers")
 def test_a_suite_that_is_ended_does_not_wait_for_runs_that_never_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HARNESS_DEBUG", "1")
-    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(harness.pipeline.training_data, "load_dataset", broken)
     with pytest.raises(ZeroDivisionError, match="seed 0"):
         run_suite(prepared_runs(tmp_path, 8), Witness(), 1, tmp_path)
 

@@ -14,7 +14,7 @@ from harness.cache import Cache
 from harness.errors import InputError
 from harness.model import fold_batch_norm, initial_weights, write_weights
 from harness.pipeline import prepare
-from harness.pipeline.prepare import PreparedRun
+from harness.pipeline.prepared_run import PreparedRun
 from harness.pipeline.pretraining import pretrain, reset_layers
 from harness.pipeline.training_data import training_data
 from harness.scenario import read_scenarios

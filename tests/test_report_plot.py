@@ -6,7 +6,8 @@ import matplotlib as mpl
 import pytest
 from synthetic_results import document, failed, seeded, settings, suite
 
-from harness.report.plot import suite_plots, write_plots
+from harness.report.drawn import write_plots
+from harness.report.plot import suite_plots
 from harness.report.suite import Suite
 
 

@@ -67,6 +67,11 @@ def _compiler_version(compiler: str) -> str:
     return subprocess.run([compiler, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
 
 
+def compiler_versions() -> tuple[str, str]:
+    """Return the versions of the compilers for boards and for the twin; raise MissingToolError without them."""
+    return _compiler_version(_CROSS_COMPILER), _compiler_version("cc")
+
+
 @cache
 def _sources() -> Mapping[str, bytes]:
     """Return the firmware's sources as they are now, by their path in `firmware/`."""
@@ -86,8 +91,10 @@ def sources_hash() -> str:
     return content_hash([part for name, text in _sources().items() for part in (name.encode(), text)])
 
 
-def _run(command: list[str], what: str) -> None:
-    finished = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+def _run(command: list[str], what: str, lock: int) -> None:
+    finished = subprocess.run(
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, pass_fds=[lock]
+    )
     if finished.returncode == 0:
         return
     output = finished.stdout + finished.stderr
@@ -168,8 +175,8 @@ def _with_sources(inputs: Inputs, names: Sequence[JsonValue]) -> Inputs:
 def _build(store: Cache, inputs: Inputs, files: Mapping[str, str], tree: _Tree) -> Entry:
     store.announce(_STEP)
     began = time.perf_counter()
-    with locked(tree.folder.with_suffix(".lock"), store.check_stopped):
-        output = tree.build(files)
+    with locked(tree.folder.with_suffix(".lock"), store.check_stopped) as lock:
+        output = tree.build(files, lock)
         names: list[JsonValue] = list(used_sources(tree.build_folder, tree.source))
     wall_s = time.perf_counter() - began
     number = 0
@@ -194,8 +201,8 @@ class _Tree:
         self.source, self.build_folder, self._plan = (self.folder / name for name in ("source", "build", "plan"))
         self._preset, self._optimization = preset, optimization
 
-    def build(self, files: Mapping[str, str]) -> Output:
-        """Return the build with the generated `files`."""
+    def build(self, files: Mapping[str, str], lock: int) -> Output:
+        """Return the build with the generated `files`; `lock` is the descriptor of the lock file of the tree."""
         unfinished = self.folder / _UNFINISHED
         if unfinished.exists():  # killed in the middle: an object may be half-written
             shutil.rmtree(self.folder)
@@ -205,10 +212,11 @@ class _Tree:
         self._copy_sources()
         if not configured:
             (self._plan / "plan.c").touch()
-            self._configure()
+            self._configure(lock)
         for name, text in files.items():
             (self._plan / name).write_text(text)
-        _run(["cmake", "--build", str(self.build_folder)], "building the firmware")
+        # Whoever finds this process killed waits for the compilers that it left behind.
+        _run(["ninja", "-C", str(self.build_folder)], "building the firmware", lock)
         unfinished.unlink()
         executable = self.build_folder / "firmware"
         return Output(
@@ -230,7 +238,7 @@ class _Tree:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(text)
 
-    def _configure(self) -> None:
+    def _configure(self, lock: int) -> None:
         _run(
             [
                 "cmake",
@@ -244,4 +252,5 @@ class _Tree:
                 f"-DHARNESS_OPTIMIZATION={self._optimization}",
             ],
             "configuring the firmware",
+            lock,
         )

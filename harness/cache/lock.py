@@ -13,17 +13,18 @@ _LOOK_PERIOD_S = 0.02
 
 
 @contextmanager
-def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def locked(path: Path, waiting: Callable[[], None]) -> Iterator[int]:
     """Hold the lock file `path` alone; `waiting` is called now and then meanwhile, and may raise.
 
-    The kernel gives the lock up with the process, so nothing has to be cleared after a crash.
+    The kernel gives the lock up with the process, so nothing has to be cleared after a crash. A process that inherits
+    the descriptor, which the context gives, holds it too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         while not _taken(file.fileno(), fcntl.LOCK_EX):
             waiting()
             time.sleep(_LOOK_PERIOD_S)
-        yield
+        yield file.fileno()
 
 
 class Use:

@@ -85,7 +85,8 @@ def explain(
     whole = by is None and phase is None and layer is None
     typer.echo(explanation_text(stored, scope, tables, top, memory=whole), nl=False)
     if whole and not text_only:
-        from harness.report.plot import explanation_plots, write_plots
+        from harness.report.drawn import write_plots
+        from harness.report.plot import explanation_plots
 
         target = pictures or base / PICTURES / stored.document.run.id
         write_plots(target, explanation_plots(stored))

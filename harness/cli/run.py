@@ -90,18 +90,18 @@ def run(
     from rich.console import Console
 
     from harness.cli.progress import make_progress
-    from harness.pipeline import prepare, run_suite
+    from harness.pipeline.suite import Suite
     from harness.platform import read_calibration
     from harness.report import print_table, write_report
     from harness.result import write_results
 
-    prepared = prepare(scenarios, [read_calibration(path) for path in calibration or ()])
     names = {scenario.name for scenario in scenarios}
     folder = output or OUTPUT / (names.pop() if len(names) == 1 else "suite")
+    suite = Suite(scenarios, [read_calibration(path) for path in calibration or ()], fresh=fresh)
     _make_writable(folder)
     signal.signal(signal.SIGTERM, _terminate)
-    with make_progress(len(prepared)) as progress:
-        documents = run_suite(prepared, progress, jobs or len(os.sched_getaffinity(0)), folder, fresh=fresh)
+    with make_progress(len(scenarios)) as progress:
+        documents = suite.run(progress, jobs or len(os.sched_getaffinity(0)), folder)
     write_results(folder, documents)
     page = write_report(folder, documents)
     print_table(Console(), documents)

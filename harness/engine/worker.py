@@ -59,7 +59,7 @@ def _result(here: Connection, worker: subprocess.Popen[bytes], job: Job, progres
                 raise EngineError(f"timeout: the emulator did not answer within {remaining_s:g} s")
             kind, content = here.recv()
         except (EOFError, ConnectionError, pickle.UnpicklingError) as problem:
-            raise EngineError(f"the emulator process ended without a result: {_death(worker.wait())}") from problem
+            raise EngineError(f"the emulator process ended without a result: {death_of(worker.wait())}") from problem
         if kind == "trace":
             trace: Trace = content
             return trace
@@ -69,7 +69,8 @@ def _result(here: Connection, worker: subprocess.Popen[bytes], job: Job, progres
             progress(content)
 
 
-def _death(status: int) -> str:
+def death_of(status: int) -> str:
+    """Say how a process ended, from its `returncode`."""
     if status >= 0:
         return f"exit status {status}"
     try:
@@ -96,10 +97,15 @@ def _die_with_parent(connection: Connection) -> None:
     os._exit(1)
 
 
-def serve_one() -> None:
-    """Do what the parent sends over the connection whose descriptor is the first argument of the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+def depend_on_parent() -> None:
+    """Leave Ctrl-C, which reaches the whole process group, to the parent, and end when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def serve_one() -> None:
+    """Do what the parent sends over the connection whose descriptor is the first argument of the process."""
+    depend_on_parent()
     with contextlib.suppress(BrokenPipeError):
         _serve(Connection(int(sys.argv[1])))

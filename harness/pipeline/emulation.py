@@ -10,13 +10,12 @@ from harness.engine import Engine, Job, Progress, run_isolated
 from harness.engine.request import RunRequest
 from harness.errors import EngineError
 from harness.pipeline.agreement import check_agreement
-from harness.pipeline.prepare import PreparedRun
+from harness.pipeline.kept_files import TRACE
+from harness.pipeline.prepared_run import PreparedRun
 from harness.pipeline.training_data import TrainingData
 from harness.pipeline.twin_training import twin_run
 from harness.plan import Plan
 from harness.trace import Trace
-
-TRACE = "trace.npz"
 
 _STATE = "state.bin"
 _UNSEEN = frozenset({"title", "power", "sources", "memory_system"})

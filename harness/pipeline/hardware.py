@@ -17,7 +17,7 @@ from harness.engine.request import RunRequest
 from harness.engine.worker import run_isolated
 from harness.errors import BuildError, InputError
 from harness.pipeline.observer import Observer, Stage
-from harness.pipeline.prepare import PreparedRun
+from harness.pipeline.prepared_run import PreparedRun
 from harness.pipeline.run import RunSteps
 from harness.pipeline.run_request import emulated_request
 from harness.trace import Trace

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.assets import write_atomically
 from harness.build import Image
 from harness.cache import Cache
-from harness.pipeline.prepare import PreparedRun
+from harness.pipeline.prepared_run import PreparedRun
 from harness.pipeline.run import RunSteps
 from harness.pipeline.run_request import emulated_request
 from harness.pipeline.twin_training import train, twin_run

@@ -9,7 +9,7 @@ from harness.cache import Cache
 from harness.engine.job import Progress
 from harness.model import LayerWeights, fold_batch_norm, initial_weights
 from harness.pipeline.deployed_plan import SOURCE, DeployedPlan
-from harness.pipeline.prepare import PreparedRun
+from harness.pipeline.prepared_run import PreparedRun
 from harness.pipeline.run_request import training_request
 from harness.pipeline.training_data import TrainingData, training_data
 from harness.pipeline.twin_training import accuracy_of, build_twin, train, twin_run

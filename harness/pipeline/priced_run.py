@@ -9,8 +9,8 @@ from importlib import metadata
 from harness.build import Build, Image
 from harness.cache import Cache, Entry, Output, code_hash
 from harness.cost import BoardMemory, Cycles, energy, peak_stack_bytes, price, ram_share, static_memory
-from harness.pipeline.emulation import TRACE
-from harness.pipeline.prepare import PreparedRun
+from harness.pipeline.kept_files import TRACE
+from harness.pipeline.prepared_run import PreparedRun
 from harness.result import NO_LAYER, Counts, Estimate, Estimates, LayerCost, Memory
 from harness.trace import STEP_PHASES, Trace
 

@@ -21,18 +21,19 @@ from harness.errors import EngineError, HarnessError, message_of
 from harness.model import fold_batch_norm, pack_weights
 from harness.pipeline.calibration import calibrate
 from harness.pipeline.deployed_plan import SOURCE, DeployedPlan
-from harness.pipeline.emulation import TRACE, agree, emulate
+from harness.pipeline.emulation import agree, emulate
+from harness.pipeline.kept_files import ELF, LAYOUT, MAP, PLAN, TRACE, TRAINED, TRANSCRIPT, evidence, keep_files
 from harness.pipeline.layout import layout_of
 from harness.pipeline.observer import Observer, Stage
-from harness.pipeline.prepare import PreparedRun
+from harness.pipeline.prepared_run import PreparedRun
 from harness.pipeline.pretraining import Pretrained, pretrain, reset_layers
 from harness.pipeline.priced_run import price_run
+from harness.pipeline.recall import remember, run_of
 from harness.pipeline.run_request import emulated_request, training_request
 from harness.pipeline.training_data import TrainingData, training_data
 from harness.pipeline.twin_training import accuracy_of, build_twin, evaluate, train, twin_run, updated_share
 from harness.plan import weights_in_state
-from harness.result import Agreement, Document, Evidence, Run, StoredFile, collect_provenance
-from harness.result.evidence import FIRMWARE, TRACES, UART, WEIGHTS, store_file, store_layout
+from harness.result import Agreement, Document, collect_provenance
 from harness.trace import Trace
 
 _LARGEST_UINT8 = 255
@@ -43,7 +44,7 @@ class Journal:
     """What one run has come to so far; what fails keeps what was there. `cached` are stages that computed nothing."""
 
     prepared: PreparedRun
-    observer: Observer
+    observer: Observer | None = None
     wall_s: dict[str, float] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
     tools: dict[str, str] = field(default_factory=dict)
@@ -66,13 +67,18 @@ class Journal:
 
     def computing(self, step: str) -> None:
         """Take note that `step` is not taken from the cache."""
-        if not self._computing and self._stage is not None:
+        if not self._computing and self._stage is not None and self.observer is not None:
             self._computing = True
             self.observer.stage(self.prepared.scenario.label, self._stage)
 
     def steps(self, total: int) -> Callable[[int], None]:
         """Return what tells the observer how many of `total` training steps are done."""
-        return lambda done: self.observer.steps(self.prepared.scenario.label, done, total)
+
+        def tell(done: int) -> None:
+            if self.observer is not None:
+                self.observer.steps(self.prepared.scenario.label, done, total)
+
+        return tell
 
 
 class RunSteps:
@@ -164,12 +170,6 @@ class Runner:
         self._observer = observer
         self._folder = folder
         self._cache = cache or Cache(cache_dir())
-        self._stopped = False
-
-    def stop(self) -> None:
-        """Tell the observer nothing more: runs that are under way end because they are ended, not by a fault."""
-        self._stopped = True
-        self._cache.stop()
 
     def run(self, prepared: PreparedRun) -> Document:
         """Return the document of a run; what goes wrong makes it a failed one with its reason.
@@ -185,10 +185,9 @@ class Runner:
             if os.environ.get("HARNESS_DEBUG") and not isinstance(error, HarnessError):
                 raise
             if isinstance(error, EngineError) and error.records:
-                self._keep_transcript(prepared, error.records)
+                keep_files(self._folder, prepared.id, {TRANSCRIPT: _transcript(error.records)})
             document = Document(status="failed", reason=message_of(error), **_identity(journal))
-        if not self._stopped:
-            self._observer.finished(document)
+        self._observer.finished(document)
         return document
 
     def _run(self, journal: Journal) -> Document:
@@ -203,23 +202,33 @@ class Runner:
             target, twin = steps.target, steps.twin
             journal.tools = {"arm-none-eabi-gcc": target.compiler, "cc": twin.compiler}
             journal.compiler_flags = tuple(target.flags.split())
-            stored = self._keep(prepared, target)
+            layout = layout_of(prepared.plan)
+            files = {
+                ELF: target.executable.read_bytes(),
+                MAP: target.map_file.read_bytes(),
+                PLAN: target.plan.read_bytes(),
+                LAYOUT: (layout.model_dump_json(indent=1) + "\n").encode(),
+            }
+            keep_files(self._folder, prepared.id, files)
         with journal.stage(Stage.TRAIN):
             training = train(cache, twin, training_request(prepared), data, journal.steps(prepared.steps_total))
-            self._keep_weights(steps, training)
+            files[TRAINED] = _trained_weights(steps, training)
             records = twin_run(training).records
             before = steps.accuracies_before()
         with journal.stage(Stage.EMULATE):
             request = emulated_request(prepared)
             emulation = emulate(cache, engine, prepared, target, request, data, journal.steps(request.steps))
-            self._keep_transcript(prepared, Trace.load(emulation.path(TRACE)).records)
+            if records_of_target := Trace.load(emulation.path(TRACE)).records:
+                files[TRANSCRIPT] = _transcript(records_of_target)
+                keep_files(self._folder, prepared.id, {TRANSCRIPT: files[TRANSCRIPT]})
             agree(cache, prepared.plan, emulation, train(cache, twin, request, data, None))
-            stored["trace"] = store_file(self._folder, f"{TRACES}/{prepared.id}.npz", emulation.read(TRACE))
+            files[TRACE] = emulation.read(TRACE)
         with journal.stage(Stage.PRICE):
             priced = price_run(cache, prepared, target, emulation)
             journal.cycle_model = priced.cycle_model
+        kept = keep_files(self._folder, prepared.id, files)
         structures = sum(structures.count for structures in prepared.plan.trained)
-        return Document(
+        document = Document(
             status="ok",
             accuracy=accuracy_of(records, prepared.scenario.dataset.train).model_copy(update=before),
             agreement=Agreement(
@@ -229,38 +238,36 @@ class Runner:
             estimates=priced.estimates,
             memory=priced.memory,
             updated_share=updated_share(records, structures, prepared.steps_total),
-            evidence=Evidence(**stored, sources=sources_hash()),
+            evidence=evidence(kept, sources_hash()),
             **_identity(journal),
         )
+        remember(cache, prepared.scenario, prepared.platform, document, files)
+        return document
 
-    def _keep(self, prepared: PreparedRun, target: Build) -> dict[str, StoredFile]:
-        """Put ELF, map file, plan and memory layout of a run beside its results, for a board, a debugger, `explain`."""
 
-        def keep(path: Path) -> StoredFile:
-            return store_file(self._folder, f"{FIRMWARE}/{prepared.id}/{path.name}", path.read_bytes())
+def _trained_weights(steps: RunSteps, training: Entry) -> bytes:
+    """Return a file of the weights that a training ended with."""
+    inputs = {
+        "training": training.content,
+        "plan": steps.deployed.identity,
+        "code": code_hash("model/weights_file.py", "plan/deployment.py"),
+    }
 
-        keep(target.map_file)
-        layout = store_layout(self._folder, prepared.id, layout_of(prepared.plan))
-        return {"firmware": keep(target.executable), "plan": keep(target.plan), "layout": layout}
+    def compute() -> Output:
+        weights = weights_in_state(steps.prepared.plan, steps.deployed.deployment, twin_run(training).state)
+        return Output(files={TRAINED: pack_weights(weights)})
 
-    def _keep_transcript(self, prepared: PreparedRun, records: Sequence[dict[str, Any]]) -> None:
-        """Put the lines that the UART carried beside the results."""
-        lines = (json.dumps(record, separators=(",", ":")) + "\n" for record in records)
-        store_file(self._folder, f"{UART}/{prepared.id}.txt", "".join(lines).encode())
+    return steps.cache.get("weights", inputs, compute).read(TRAINED)
 
-    def _keep_weights(self, steps: RunSteps, training: Entry) -> None:
-        inputs = {
-            "training": training.content,
-            "plan": steps.deployed.identity,
-            "code": code_hash("model/weights_file.py", "plan/deployment.py"),
-        }
 
-        def compute() -> Output:
-            weights = weights_in_state(steps.prepared.plan, steps.deployed.deployment, twin_run(training).state)
-            return Output(files={"weights.npz": pack_weights(weights)})
+def _transcript(records: Sequence[dict[str, Any]]) -> bytes:
+    """Return the lines that the UART carried."""
+    return "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records).encode()
 
-        entry = steps.cache.get("weights", inputs, compute)
-        store_file(self._folder, f"{WEIGHTS}/{steps.prepared.id}.npz", entry.read("weights.npz"))
+
+def failed_document(prepared: PreparedRun, reason: str) -> Document:
+    """Return the document of a run that came to nothing."""
+    return Document(status="failed", reason=reason, **_identity(Journal(prepared)))
 
 
 def _engine(prepared: PreparedRun) -> Engine:
@@ -282,13 +289,7 @@ def _identity(journal: Journal) -> dict[str, Any]:
         settings["model"]["layers"] = [layer.model_dump(mode="json") for layer in prepared.network.layers]
         settings["model"]["input_shape"] = list(prepared.network.input_shape)
     return {
-        "run": Run(
-            id=prepared.id,
-            scenario=scenario.name,
-            label=scenario.label,
-            tags=tuple(scenario.tags),
-            file=scenario.file,
-        ),
+        "run": run_of(scenario),
         "settings": settings,
         "provenance": collect_provenance(
             tools=journal.tools,

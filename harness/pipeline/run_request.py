@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.engine.request import RunRequest
-from harness.pipeline.prepare import PreparedRun
+from harness.pipeline.prepared_run import PreparedRun
 
 
 def emulated_request(prepared: PreparedRun) -> RunRequest:

@@ -1,42 +1,100 @@
-"""Many runs at a time."""
+"""Many runs: those that were done before are recalled, the others run in worker processes, several at a time."""
 
 from __future__ import annotations
 
-import contextlib
-import time
+import threading
+import uuid
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-
-import psutil
+from typing import TYPE_CHECKING
 
 from harness.assets import cache_dir
-from harness.cache import Cache
+from harness.cache import Cache, StoppedError
+from harness.errors import EngineError
 from harness.pipeline.observer import Observer
-from harness.pipeline.prepare import PreparedRun
-from harness.pipeline.run import Runner
+from harness.pipeline.recall import board_of, recall, recalled
+from harness.platform import Calibration
 from harness.result import Document
+from harness.scenario import Scenario
+
+if TYPE_CHECKING:
+    from harness.pipeline.prepared_run import PreparedRun
+    from harness.pipeline.run_worker import Limits, RunWorker, Setup
 
 _WAKE_PERIOD_S = 0.2
-_KILL_PERIOD_S = 0.1
+
+
+class Suite:
+    """The runs of scenarios: their plans are checked, and what the cache has of them is known, before any begins."""
+
+    def __init__(
+        self,
+        scenarios: Sequence[Scenario],
+        calibrations: Sequence[Calibration] = (),
+        *,
+        fresh: bool = False,
+    ) -> None:
+        """Plan the runs; with `fresh`, nothing that was done before now is taken from the cache.
+
+        Raises InputError with a line for every run that cannot be planned or does not fit its budget.
+        """
+        self._scenarios, self._fresh = scenarios, fresh
+        # Kept for as long as the suite, so that no one removes what it found.
+        self._cache = Cache(cache_dir())
+        self._found = [
+            None if fresh else recall(self._cache, scenario, board_of(scenario, calibrations)) for scenario in scenarios
+        ]
+        missing = [scenario for scenario, entry in zip(scenarios, self._found, strict=True) if entry is None]
+        self.prepared: list[PreparedRun] = []
+        if missing:
+            from harness.pipeline.prepared_run import prepare  # here: a suite of recalled runs needs no engine
+
+            self.prepared = prepare(missing, calibrations)
+
+    def run(
+        self, observer: Observer, jobs: int, folder: Path, limits: Limits | None = None, *, fail_fast: bool = False
+    ) -> list[Document]:
+        """Return the documents of all runs in order, `jobs` runs at a time; their files go into `folder`.
+
+        With `fail_fast`, the first run that fails ends the others. Ctrl-C ends all processes and is passed on.
+        """
+        documents = []
+        for scenario, entry in zip(self._scenarios, self._found, strict=True):
+            if entry is not None:
+                documents.append(recalled(entry, scenario, folder))
+                observer.finished(documents[-1])
+        done = iter(documents)
+        ran = iter(run_suite(self.prepared, observer, jobs, folder, limits, fresh=self._fresh, fail_fast=fail_fast))
+        return [next(ran if entry is None else done) for entry in self._found]
 
 
 def run_suite(
-    prepared: Sequence[PreparedRun], observer: Observer, jobs: int, folder: Path, *, fresh: bool = False
+    prepared: Sequence[PreparedRun],
+    observer: Observer,
+    jobs: int,
+    folder: Path,
+    limits: Limits | None = None,
+    *,
+    fresh: bool = False,
+    fail_fast: bool = False,
 ) -> list[Document]:
-    """Run all `prepared` runs, `jobs` at a time, and return their documents in the same order.
+    """Run all `prepared` runs in worker processes, `jobs` at a time, and return their documents in the same order.
 
     Firmware, traces and trained weights go into `folder`. With `fresh`, nothing that was done before the suite began is
-    taken from the cache.
-
-    Threads only wait here: the twin, the compiler and the emulator are processes of their own. Ctrl-C ends those, so
-    that no thread waits on, and is passed on.
+    taken from the cache; with `fail_fast`, the first run that fails ends the others. Ctrl-C ends the processes, so that
+    no thread waits on, and is passed on.
     """
-    runner = Runner(observer, folder, Cache(cache_dir(), fresh=fresh))
-    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="run") as executor:
+    if not prepared:
+        return []
+    from harness.pipeline.run_worker import Limits as NoLimits
+    from harness.pipeline.run_worker import Setup as Told  # here: a suite of recalled runs needs no engine
+
+    workers = _Workers(Told(folder, fresh, uuid.uuid4().hex), limits or NoLimits(), observer, fail_fast)
+    with ThreadPoolExecutor(max_workers=min(jobs, len(prepared)), thread_name_prefix="run") as executor:
         futures: list[Future[Document]] = []
         try:
-            futures += (executor.submit(runner.run, run) for run in prepared)
+            futures += (executor.submit(workers.run, run) for run in prepared)
             pending = set(futures)
             while pending:
                 # Without a timeout, a signal that arrives while this thread falls asleep would not wake it.
@@ -45,17 +103,70 @@ def run_suite(
                     future.result()
             return [future.result() for future in futures]
         except BaseException:
-            runner.stop()
             executor.shutdown(wait=False, cancel_futures=True)
-            _end(futures)
             raise
+        finally:
+            workers.end()
 
 
-def _end(futures: Sequence[Future[Document]]) -> None:
-    # concurrent.futures.wait() never counts a future that was cancelled while it waited for a thread as done.
-    while not all(future.done() for future in futures):
-        # A second Ctrl-C must not leave the processes behind that this is about to end.
-        with contextlib.suppress(psutil.NoSuchProcess, KeyboardInterrupt, SystemExit):
-            for child in psutil.Process().children(recursive=True):
-                child.kill()
-            time.sleep(_KILL_PERIOD_S)
+class _Workers:
+    """One worker process a thread."""
+
+    def __init__(self, setup: Setup, limits: Limits, observer: Observer, fail_fast: bool) -> None:
+        self._setup, self._limits, self._observer, self._fail_fast = setup, limits, observer, fail_fast
+        self._own = threading.local()
+        self._all: list[RunWorker] = []
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._failed = ""
+
+    def run(self, prepared: PreparedRun) -> Document:
+        """Return the document of a run; one that its process did not survive is a failed one."""
+        from harness.pipeline.run import failed_document
+
+        try:
+            self._check_stopped()
+            document = self._worker().run(prepared, self._observer, self._check_stopped)
+        except EngineError as problem:
+            self._drop()
+            document = failed_document(prepared, str(problem))
+        except StoppedError:
+            self._drop()
+            if self._stopped:
+                raise
+            document = failed_document(prepared, f"not run to its end, because {self._failed} failed (--fail-fast)")
+        if self._fail_fast and document.status == "failed" and not self._failed:
+            self._failed = document.run.label
+        if not self._stopped:
+            self._observer.finished(document)
+        return document
+
+    def end(self) -> None:
+        """End all processes; runs under way come to nothing and tell the observer nothing."""
+        self._stopped = True
+        with self._lock:
+            for worker in self._all:
+                worker.end()
+            self._all.clear()
+
+    def _check_stopped(self) -> None:
+        if self._stopped or self._failed:
+            raise StoppedError
+
+    def _worker(self) -> RunWorker:
+        from harness.pipeline.run_worker import RunWorker
+
+        if getattr(self._own, "worker", None) is None:
+            with self._lock:
+                self._check_stopped()
+                self._own.worker = RunWorker(self._setup, self._limits)
+                self._all.append(self._own.worker)
+        worker: RunWorker = self._own.worker
+        return worker
+
+    def _drop(self) -> None:
+        worker, self._own.worker = getattr(self._own, "worker", None), None
+        with self._lock:
+            if worker in self._all:
+                self._all.remove(worker)
+                worker.end()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from harness.assets import write_atomically
 from harness.errors import InputError
+from harness.report.drawn import write_plots
 from harness.report.page import render_page, write_page
 from harness.report.pareto import pareto_front
-from harness.report.plot import suite_plots, write_plots
+from harness.report.stored_plots import stored_plots
 from harness.report.suite import Suite
 from harness.report.table import print_table, table_text
 from harness.result import Document
@@ -25,7 +26,7 @@ def write_report(folder: Path, documents: Sequence[Document]) -> Path:
     The page shows the RAM of the runs whose memory layouts are in `folder`.
     """
     suite = Suite(documents)
-    plots = suite_plots(suite)
+    plots = stored_plots(suite)
     write_plots(folder / PLOTS, plots)
     page = folder / PAGE
     write_atomically(page, render_page(suite, plots, _layouts(folder, documents)).encode())

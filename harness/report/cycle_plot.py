@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from harness.explanation.breakdown import Scope, parts, total
 from harness.explanation.stored_run import StoredRun
 from harness.report import notation, palette
-from harness.report.figure import Plot, colour_legend, drawing, finish, head, label_axis, lay_bars
+from harness.report.drawn import Plot
+from harness.report.figure import colour_legend, drawing, finish, head, label_axis, lay_bars
 from harness.trace import STEP_PHASES
 
 _WIDTH_IN = 7.6

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -18,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.report import notation, palette
+from harness.report.drawn import Plot
 
 _PNG_DPI = 160
 _STYLE: dict[Any, Any] = {
@@ -60,37 +58,6 @@ def drawing() -> Iterator[None]:
         mpl.rcParams.update(_STYLE)
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the SVG has the text, not the glyph
         yield
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One finished plot. `hints` are texts by the id of the mark (`gid`) in `svg` that they belong to."""
-
-    name: str
-    title: str
-    caption: str
-    svg: str
-    png: bytes = field(repr=False)
-    wide: bool = False
-    hints: Mapping[str, str] = field(default_factory=dict)
-
-    def inline(self) -> str:
-        """Return the SVG as an element of a page: light and dark, its ids its own, hints as tooltips."""
-        body = self.svg[self.svg.index("<svg") :]
-        body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-        for mark, hint in self.hints.items():
-            body = body.replace(f'<g id="{mark}">', f'<g id="{mark}" class="mark"><title>{escape(hint)}</title>', 1)
-        prefix = f"{self.name}-"
-        body = re.sub(r'(<[^<>]*?\sid=")', rf"\g<1>{prefix}", body)
-        body = re.sub(r'((?:xlink:href|href)="#)', rf"\g<1>{prefix}", body)
-        body = body.replace("url(#", f"url(#{prefix}")
-        head, rest = body.split(">", 1)
-        view = re.search(r'viewBox="[^"]*"', head)
-        assert view is not None, "Matplotlib writes a view box"
-        label = escape(f"{self.title}. {self.caption}", quote=True)
-        # Inside HTML an SVG needs no namespace declarations.
-        rest = rest.replace("xlink:href", "href")
-        return palette.themed(f'<svg {view[0]} role="img" aria-label="{label}">{rest}')
 
 
 def finish(

@@ -13,7 +13,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from harness.explanation.stack import deepest_by_phase
 from harness.explanation.stored_run import StoredRun
 from harness.report import palette
-from harness.report.figure import Plot, colour_legend, drawing, finish, head
+from harness.report.drawn import Plot
+from harness.report.figure import colour_legend, drawing, finish, head
 from harness.result.layout import Layout
 
 _WIDTH_IN = 9.2

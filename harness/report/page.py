@@ -19,8 +19,8 @@ from markupsafe import Markup
 
 from harness.assets import asset_dir, write_atomically
 from harness.report import notation, palette
-from harness.report.figure import Plot
-from harness.report.plot import suite_plots
+from harness.report.drawn import Plot
+from harness.report.stored_plots import stored_plots
 from harness.report.strip import layer_strip, ram_strip
 from harness.report.suite import Suite, column_title
 from harness.result import NO_LAYER, Document, Estimate, Memory
@@ -577,5 +577,5 @@ def render_page(suite: Suite, plots: Sequence[Plot], layouts: Mapping[str, Layou
 def write_page(path: Path, documents: Sequence[Document]) -> Path:
     """Write the page of `documents` to `path` and return it."""
     suite = Suite(documents)
-    write_atomically(path, render_page(suite, suite_plots(suite)).encode())
+    write_atomically(path, render_page(suite, stored_plots(suite)).encode())
     return path

@@ -10,9 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from matplotlib import colormaps
-from matplotlib.colors import to_hex, to_rgb
-
 INK = "#1f2328"
 MUTED = "#59636e"
 GRID = "#dfe4ea"
@@ -96,6 +93,9 @@ def parts(names: Iterable[str], known: dict[str, str]) -> dict[str, str]:
 
 def sequence(names: Iterable[str]) -> dict[str, str]:
     """Return colours for things that have an order, such as layers: evenly spaced over the middle of viridis."""
+    from matplotlib import colormaps  # here: Matplotlib takes a while to import, and a page needs no such colours
+    from matplotlib.colors import to_hex
+
     ordered = list(dict.fromkeys(names))
     low, high = 0.22, 0.9
     step = (high - low) / max(1, len(ordered) - 1)
@@ -104,7 +104,7 @@ def sequence(names: Iterable[str]) -> dict[str, str]:
 
 def on(colour: str) -> str:
     """Return the colour of text that can be read on `colour`: ink on light ones, the surface on dark ones."""
-    red, green, blue = to_rgb(colour)
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > _LIGHT else SURFACE
 
 

@@ -1,14 +1,10 @@
-"""All plots of a suite and of a run, and their files."""
+"""All plots of a suite and of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from harness.assets import write_atomically
 from harness.explanation.stored_run import StoredRun
 from harness.report.cycle_plot import function_cycles_plot, layer_cycles_plot
-from harness.report.figure import Plot
+from harness.report.drawn import Plot
 from harness.report.memory_plot import arena_map_plot, ram_plot, stack_plot
 from harness.report.scatter import tradeoff_plot
 from harness.report.stack import arena_plot, layer_plot, phase_plot
@@ -27,14 +23,3 @@ def explanation_plots(run: StoredRun) -> list[Plot]:
     """Return every picture of where the cycles and the memory of one run go."""
     draw = (layer_cycles_plot, function_cycles_plot, ram_plot, arena_map_plot, stack_plot)
     return [plot(run) for plot in draw]
-
-
-def write_plots(folder: Path, plots: Sequence[Plot]) -> list[Path]:
-    """Write `plots` into `folder` as SVG and PNG, and return the files."""
-    files = []
-    for plot in plots:
-        for ending, data in (("svg", plot.svg.encode()), ("png", plot.png)):
-            path = folder / f"{plot.name}.{ending}"
-            write_atomically(path, data)
-            files.append(path)
-    return files

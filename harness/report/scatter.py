@@ -15,7 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from harness.report import notation, palette
-from harness.report.figure import Plot, drawing, finish, head, label_axis
+from harness.report.drawn import Plot
+from harness.report.figure import drawing, finish, head, label_axis
 from harness.report.suite import Suite, Tradeoff
 
 _WIDTH_IN = 4.7

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from harness.report import notation, palette
-from harness.report.figure import Plot, colour_legend, drawing, finish, head, label_axis, lay_bars
+from harness.report.drawn import Plot
+from harness.report.figure import colour_legend, drawing, finish, head, label_axis, lay_bars
 from harness.report.suite import Suite
 from harness.result import NO_LAYER
 

@@ -19,14 +19,11 @@ UART = "uart"
 
 
 def store_file(folder: Path, name: str, data: bytes) -> StoredFile:
-    """Write `data` to the file `name` of an output folder and return how a result refers to it."""
-    write_atomically(folder / name, data)
+    """Write `data` to the file `name` of an output folder, unless it is there, and return how a result refers to it."""
+    path = folder / name
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomically(path, data)
     return StoredFile(name=name, content=content_hash([data]))
-
-
-def store_layout(folder: Path, run: str, layout: Layout) -> StoredFile:
-    """Store the memory layout of the run with the id `run`."""
-    return store_file(folder, f"{FIRMWARE}/{run}/layout.json", (layout.model_dump_json(indent=1) + "\n").encode())
 
 
 def evidence_of(document: Document, folder: Path) -> Evidence:

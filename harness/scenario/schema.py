@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -415,6 +417,12 @@ class Scenario(Section):
     def label(self) -> str:
         """Return the name with the matrix values of this run: `quickstart[nrf52840,uint8,0.1]`."""
         return f"{self.name}[{self._source.variant}]" if self._source.variant else self.name
+
+    @property
+    def id(self) -> str:
+        """Return a short name of all settings: the same scenario has the same id everywhere."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
     def file(self) -> str:

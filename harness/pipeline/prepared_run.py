@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +10,9 @@ from typing import Literal
 
 from harness.errors import InputError
 from harness.model import Network, NetworkWeights, initial_weights, read_weights
+from harness.pipeline.recall import board_of
 from harness.plan import Plan, check_flash, check_ram, make_plan
-from harness.platform import Calibration, Platform, load_platform
+from harness.platform import Calibration, Platform
 from harness.scenario import Scenario, Training
 
 _LABELS_SHOWN = 3
@@ -34,8 +33,7 @@ class PreparedRun:
     @property
     def id(self) -> str:
         """Return a short name of all settings: the same scenario has the same id everywhere."""
-        text = json.dumps(self.scenario.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return self.scenario.id
 
     @property
     def steps_total(self) -> int:
@@ -56,9 +54,7 @@ class PreparedRun:
 
 
 def _prepare_one(scenario: Scenario, calibrations: Sequence[Calibration]) -> PreparedRun:
-    platform = load_platform(scenario.platform)
-    for calibration in calibrations:
-        platform = calibration.applied_to(platform)
+    platform = board_of(scenario, calibrations)
     network = scenario.network()
     training, memory = scenario.training, scenario.memory
     ram = platform.memory("ram").size_bytes
