@@ -34,7 +34,7 @@ def prepared_runs(folder: Path, count: int) -> list[PreparedRun]:
 BROKEN = """
 import harness.pipeline.training_data
 
-def broken(origin, train, test, seed):
+def broken(origin, train, test, seed, treatment):
     raise ZeroDivisionError(f"seed {seed}")
 
 harness.pipeline.training_data.load_dataset = broken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +10,21 @@ from pathlib import Path
 
 from harness.cache.entry import NOTE
 from harness.cache.store import HALF_WRITTEN, LOCKS, STEPS, Cache
+from harness.errors import InputError
+from harness.quantity import parse_size
 
-OF_OLDER_VERSIONS = ("builds",)
+_OLDER_FORMATS = ("builds",)
+_TREES = "objects-1"
+_LIMIT = "HARNESS_CACHE_LIMIT"
+_DEFAULT_LIMIT = "8192 MiB"
+
+
+def limit_bytes() -> int:
+    """Return how much the cache may hold: HARNESS_CACHE_LIMIT, or 8 GiB. Raises InputError when that is no size."""
+    try:
+        return parse_size(os.environ.get(_LIMIT) or _DEFAULT_LIMIT)
+    except ValueError as error:
+        raise InputError(f"{_LIMIT}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -58,3 +72,10 @@ def shrink(cache: Cache, limit_bytes: int) -> Sequence[Stored] | None:
             shutil.rmtree(cache.folder / left, ignore_errors=True)
         cache.forget()
         return removed
+
+
+def remove_older_formats(cache: Cache) -> None:
+    """Remove what earlier versions of the harness kept, and compiled objects, which are soon made anew."""
+    with cache.use.alone() as alone:
+        for name in (*_OLDER_FORMATS, _TREES) if alone else ():
+            shutil.rmtree(cache.folder / name, ignore_errors=True)

@@ -51,7 +51,7 @@ class Cache:
         self._verified: dict[Path, Entry] = {}
         self._stopped = threading.Event()
         self._computing: Callable[[str], None] = lambda step: None
-        self.use = Use(folder / USE)
+        self.use = _use_of(folder / USE)
 
     def stop(self) -> None:
         """Let everyone who waits for a step another one computes give up with StoppedError."""
@@ -71,7 +71,7 @@ class Cache:
             self.announce(step)
             began = time.perf_counter()
             output = compute()
-            return self.put(step, inputs, output, time.perf_counter() - began)
+            return self._write(step, inputs, output, time.perf_counter() - began)
 
     @contextmanager
     def locked(self, step: str, inputs: Inputs) -> Iterator[None]:
@@ -119,7 +119,11 @@ class Cache:
             raise StoppedError
 
     def put(self, step: str, inputs: Inputs, output: Output, wall_s: float) -> Entry:
-        """Store what `step` came to for `inputs` and return its entry."""
+        """Store what `step` came to for `inputs`, which `get` does not know how to compute, and return its entry."""
+        with self.locked(step, inputs):
+            return self._write(step, inputs, output, wall_s)
+
+    def _write(self, step: str, inputs: Inputs, output: Output, wall_s: float) -> Entry:
         folder, written = self._folder(step, inputs), self.folder / HALF_WRITTEN / uuid.uuid4().hex
         try:
             write_entry(written, step, inputs, output, wall_s, self._maker)
@@ -139,6 +143,12 @@ class Cache:
         assert entry is not None, f"{folder} changed while it was written"
         self._verified[folder] = entry
         return replace(entry, fresh=True)
+
+
+@cache
+def _use_of(path: Path) -> Use:
+    # One for the process, which is then alone with all its caches of the same folder.
+    return Use(path)
 
 
 @cache

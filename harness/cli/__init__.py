@@ -11,6 +11,7 @@ import typer
 from harness import __version__
 from harness.cli import (
     bench,
+    cache,
     calibrate,
     compare,
     data,
@@ -48,6 +49,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("energy")(energy.energy)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
+app.add_typer(cache.app, name="cache")
 app.add_typer(data.app, name="data")
 app.add_typer(renode.app, name="renode")
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from harness.cli.scenario_files import scenario_files
+from harness.cli.size import size_bytes
 from harness.errors import EXIT_FAILURE, InputError
 
 if TYPE_CHECKING:
@@ -68,9 +70,31 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def run(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Scenario files (YAML).", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Scenario files, folders of them, or patterns.", show_default=False),
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for results and report; out/NAME when not given.")
+    ] = None,
+    wanted: Annotated[
+        list[str] | None,
+        typer.Option("--select", metavar="WORD", help="Runs by name, tag:TAG or KEY=VALUE; any of several."),
+    ] = None,
+    unwanted: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="WORD", help="Runs to leave out, in the same words.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs and how long they will take; run none.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="End the suite with the first run that fails.")
+    ] = False,
+    memory_limit: Annotated[
+        str | None, typer.Option("--memory-limit", metavar="SIZE", help="Most memory of one run: '2048 MiB'.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", metavar="SECONDS", min=0, help="Most wall time of one run.")
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, max=256, help="Runs at a time; 0: one a processor.")] = 0,
     engine: Annotated[
@@ -83,13 +107,21 @@ def run(
 ) -> None:
     """Run scenarios: train on the twin, emulate the first steps, count, price, and report.
 
-    The exit status is 0 when all runs ended well, 2 for bad input and 3 when a run failed.
+    The exit status is 0 when all runs ended well, 2 for bad input and 3 when a run failed; 1 is kept for regressions
+    (docs/suites.md). Finished steps stay in the cache: after Ctrl-C, the same command goes on where it was.
     """
-    scenarios = read_files(files, engine and engine.value)
+    scenarios = read_files(scenario_files(files), engine and engine.value)
+    if wanted or unwanted:
+        from harness.scenario.selection import select
+
+        scenarios = select(scenarios, wanted or (), unwanted or ())
+    most_memory_bytes = None if memory_limit is None else size_bytes("--memory-limit", memory_limit)
     # Slow imports come after the files are known to be good.
     from rich.console import Console
 
+    from harness.cli.expected_runs import expected_runs
     from harness.cli.progress import make_progress
+    from harness.pipeline.limits import Limits
     from harness.pipeline.suite import Suite
     from harness.platform import read_calibration
     from harness.report import print_table, write_report
@@ -98,13 +130,19 @@ def run(
     names = {scenario.name for scenario in scenarios}
     folder = output or OUTPUT / (names.pop() if len(names) == 1 else "suite")
     suite = Suite(scenarios, [read_calibration(path) for path in calibration or ()], fresh=fresh)
+    at_a_time = jobs or len(os.sched_getaffinity(0))
+    if dry_run:
+        typer.echo("\n".join(expected_runs(suite.durations_s(), at_a_time)))
+        return
     _make_writable(folder)
     signal.signal(signal.SIGTERM, _terminate)
     with make_progress(len(scenarios)) as progress:
-        documents = suite.run(progress, jobs or len(os.sched_getaffinity(0)), folder)
+        limits = Limits(most_memory_bytes, time_limit)
+        documents = suite.run(progress, at_a_time, folder, limits, fail_fast=fail_fast)
     write_results(folder, documents)
     page = write_report(folder, documents)
     print_table(Console(), documents)
     typer.echo(f"report: {page}")
+    suite.keep_cache_small()
     if any(document.status == "failed" for document in documents):
         raise typer.Exit(EXIT_FAILURE)

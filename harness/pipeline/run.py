@@ -21,6 +21,7 @@ from harness.errors import EngineError, HarnessError, message_of
 from harness.model import fold_batch_norm, pack_weights
 from harness.pipeline.calibration import calibrate
 from harness.pipeline.deployed_plan import SOURCE, DeployedPlan
+from harness.pipeline.duration import note_duration
 from harness.pipeline.emulation import agree, emulate
 from harness.pipeline.kept_files import ELF, LAYOUT, MAP, PLAN, TRACE, TRAINED, TRANSCRIPT, evidence, keep_files
 from harness.pipeline.layout import layout_of
@@ -41,12 +42,13 @@ _LARGEST_UINT8 = 255
 
 @dataclass
 class Journal:
-    """What one run has come to so far; what fails keeps what was there. `cached` are stages that computed nothing."""
+    """What one run has come to so far; what fails keeps what was there. `cached` stages computed nothing."""
 
     prepared: PreparedRun
     observer: Observer | None = None
     wall_s: dict[str, float] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
+    computed: list[Stage] = field(default_factory=list)
     tools: dict[str, str] = field(default_factory=dict)
     compiler_flags: tuple[str, ...] = ()
     cycle_model: str = "none"
@@ -60,10 +62,12 @@ class Journal:
         self._stage, self._computing = stage, False
         try:
             yield
-            if not self._computing:
-                self.cached.append(name)
         finally:
             self.wall_s[name] = time.perf_counter() - began
+        if self._computing:
+            self.computed.append(stage)
+        else:
+            self.cached.append(name)
 
     def computing(self, step: str) -> None:
         """Take note that `step` is not taken from the cache."""
@@ -242,6 +246,8 @@ class Runner:
             **_identity(journal),
         )
         remember(cache, prepared.scenario, prepared.platform, document, files)
+        for stage in journal.computed:
+            note_duration(cache, prepared.scenario, stage, journal.wall_s[stage.name.lower()])
         return document
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import psutil
 
@@ -21,6 +23,7 @@ from harness.assets import cache_dir
 from harness.cache import Cache
 from harness.engine.worker import death_of, depend_on_parent
 from harness.errors import EngineError
+from harness.pipeline.limits import Limits
 from harness.pipeline.observer import Observer, Stage
 from harness.pipeline.prepared_run import PreparedRun
 from harness.pipeline.run import Runner
@@ -28,15 +31,8 @@ from harness.result import Document
 
 _WORKER = "from harness.pipeline.run_worker import serve; serve()"
 _LOOK_PERIOD_S = 0.2
+_GRACE_S = 3.0
 _MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one run may take: memory of all its processes together, and wall time. None is no limit."""
-
-    memory_bytes: int | None = None
-    time_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +54,7 @@ class RunWorker:
             [sys.executable, "-c", _WORKER, str(there.fileno())],
             pass_fds=[there.fileno()],
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is the owner's: a twin that it ends would look like a failure
         )
         there.close()
         self._here.send(setup)
@@ -88,13 +85,17 @@ class RunWorker:
             getattr(observer, kind)(label, *content)
 
     def end(self) -> None:
-        """End the process and all that it started."""
+        """End the process and all that it started; it is given a moment to tidy up."""
+        started: list[psutil.Process] = []
         with contextlib.suppress(psutil.NoSuchProcess):
             started = psutil.Process(self.process.pid).children(recursive=True)
-            self.process.kill()
-            for child in started:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    child.kill()
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(_GRACE_S)
+        self.process.kill()
+        for child in started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
         self.process.wait()
         self._here.close()
 
@@ -137,9 +138,14 @@ class _Sender:
         """Send nothing: the document itself follows."""
 
 
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
 def serve() -> None:
     """Run what the owner sends over the connection whose descriptor is the first argument of the process."""
     depend_on_parent()
+    signal.signal(signal.SIGTERM, _leave)
     connection = Connection(int(sys.argv[1]))
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         setup: Setup = connection.recv()

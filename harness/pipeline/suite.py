@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 
 from harness.assets import cache_dir
 from harness.cache import Cache, StoppedError
+from harness.cache.eviction import limit_bytes, shrink
 from harness.errors import EngineError
+from harness.pipeline.duration import expected_s
+from harness.pipeline.limits import Limits
 from harness.pipeline.observer import Observer
 from harness.pipeline.recall import board_of, recall, recalled
 from harness.platform import Calibration
@@ -20,7 +23,7 @@ from harness.scenario import Scenario
 
 if TYPE_CHECKING:
     from harness.pipeline.prepared_run import PreparedRun
-    from harness.pipeline.run_worker import Limits, RunWorker, Setup
+    from harness.pipeline.run_worker import RunWorker, Setup
 
 _WAKE_PERIOD_S = 0.2
 
@@ -51,6 +54,17 @@ class Suite:
             from harness.pipeline.prepared_run import prepare  # here: a suite of recalled runs needs no engine
 
             self.prepared = prepare(missing, calibrations)
+
+    def durations_s(self) -> dict[str, float | None]:
+        """Return how long each run will take by its label, None where nothing like it was ever run here."""
+        return {
+            scenario.label: 0.0 if entry is not None else expected_s(self._cache, scenario)
+            for scenario, entry in zip(self._scenarios, self._found, strict=True)
+        }
+
+    def keep_cache_small(self) -> None:
+        """Remove from the cache what was not used for longest, if it holds more than it may and no one else uses it."""
+        shrink(self._cache, limit_bytes())
 
     def run(
         self, observer: Observer, jobs: int, folder: Path, limits: Limits | None = None, *, fail_fast: bool = False
@@ -87,10 +101,9 @@ def run_suite(
     """
     if not prepared:
         return []
-    from harness.pipeline.run_worker import Limits as NoLimits
     from harness.pipeline.run_worker import Setup as Told  # here: a suite of recalled runs needs no engine
 
-    workers = _Workers(Told(folder, fresh, uuid.uuid4().hex), limits or NoLimits(), observer, fail_fast)
+    workers = _Workers(Told(folder, fresh, uuid.uuid4().hex), limits or Limits(), observer, fail_fast)
     with ThreadPoolExecutor(max_workers=min(jobs, len(prepared)), thread_name_prefix="run") as executor:
         futures: list[Future[Document]] = []
         try:
