@@ -19,6 +19,7 @@ def _kind(scenario: Scenario, stage: Stage) -> dict[str, object]:
         "model": scenario.model.model_dump(mode="json"),
         "dataset": [dataset.name, dataset.train, dataset.test],
         "training": [training.dtype, training.epochs, training.trainable_layers, training.optimizer.name],
+        "pretraining": scenario.pretraining.model_dump(mode="json"),
         "platform": scenario.platform,
         "engine": scenario.engine.model_dump(mode="json", exclude={"timeout_s"}),
     }

@@ -16,7 +16,6 @@ from harness.cache import Cache, Entry, Output, code_hash
 from harness.dataset import identity
 from harness.errors import HarnessError
 from harness.pipeline.kept_files import evidence, keep_files
-from harness.pipeline.observer import Stage
 from harness.platform import Calibration, Platform, load_platform
 from harness.result import Document, Run, collect_provenance
 from harness.result.provenance import package_versions
@@ -108,7 +107,7 @@ def recalled(entry: Entry, scenario: Scenario, folder: Path) -> Document:
             engine_version=made["engine_version"],
             cycle_model=made["cycle_model"],
             wall_s={"recall": round(time.perf_counter() - began, 3)},
-            cached=tuple(stage.name.lower() for stage in Stage),
+            cached=tuple(made["wall_s"]),
         ),
         **body,
     )

@@ -54,7 +54,9 @@ def _values(scenario: Scenario, key: str) -> list[Any]:
     # `model` and `platform` are words people use; a section's name stands for the section.
     found += [settings[f"{key}.name"]] if f"{key}.name" in settings else []
     if not found:
-        raise InputError(f"unknown key '{key}'; {one_of(key, settings)}")
+        raise InputError(
+            f"unknown key '{key}'; {one_of(key, {*settings, *(name.rpartition('.')[2] for name in settings)})}"
+        )
     return found
 
 
