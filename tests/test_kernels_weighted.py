@@ -18,6 +18,7 @@ from kernel_cases import (
     call_on,
     dense_layers,
     on_every_machine,
+    pointwise_convolutions,
     quant,
     scaled_to,
     seeds,
@@ -274,6 +275,44 @@ def test_error_u8_equals_the_reference_in_place_or_apart(machine, layer, seed):
     if tracked:
         result_quant.see(sums.astype(F) * unit)
     assert placed_quant.value == call.quant(result_quant).value
+
+
+@on_every_machine
+@bounded(40)
+@given(layer=pointwise_convolutions(), seed=seeds, folded=st.sampled_from(["none", "relu"]))
+def test_errors_beyond_their_range_are_seen_as_far_as_they_reach(machine, layer, seed, folded):
+    generator = np.random.default_rng(seed)
+    x, w = bytes_like(generator, layer.input_shape), bytes_like(generator, layer.weight_shape)
+    e_quant, w_quant, x_quant = (quant(generator, zero_point=128) for _ in range(3))
+    # Each position has larger errors than the one before; those that leave the range do so on its lower side, alone
+    # among others that do not.
+    growing = np.linspace(0.01, 1, layer.positions).reshape(*layer.output_shape[:2], 1)
+    e = np.rint(128 + growing * generator.uniform(-127, 127, layer.output_shape)).astype(np.uint8)
+    chosen = np.arange(layer.count, dtype=np.uint16)
+    unit = w_quant.scale * e_quant.scale
+    sums = layer.error(e_quant.centered(e), w_quant.centered(w))
+    sums = np.where(passes_u8(folded, x, x_quant), sums, 0)
+    like = quant(generator, zero_point=int(generator.integers(1, 120)), tracked=True)
+    narrow = Quant(unit * F(max(np.abs(sums).max(), 1) / (255 - like.zero_point)), like.zero_point, tracked=True)
+
+    call = call_on(machine)
+    result = call.array(np.zeros(layer.input_shape, dtype=np.uint8))
+    placed_quant = call.quant(narrow)
+    structures = structures_params(call, layer, chosen, output_error=call.tensor(call.array(e), call.quant(e_quant)))
+    params = layer_params(
+        call,
+        layer,
+        input=call.tensor(call.array(x), call.quant(x_quant)),
+        weights=call.tensor(call.array(w), call.quant(w_quant)),
+        input_error=call.tensor(result, placed_quant),
+        input_activation=folded,
+        structures=structures.address,
+    )
+    call.run(f"{layer.kind}_u8_error", params)
+
+    np.testing.assert_array_equal(result.value, requantize(sums, unit / narrow.scale, narrow.zero_point))
+    narrow.see(sums.astype(F) * unit)
+    assert placed_quant.value == call.quant(narrow).value
 
 
 def floats(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

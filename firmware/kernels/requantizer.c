@@ -67,9 +67,15 @@ struct words_inside {
     uint32_t last;
 };
 
+/* Saturated, 0 may stand for an output far below it: it is inside only where nothing lower is asked for. */
+static inline int32_t first_byte_inside(struct outputs_inside inside)
+{
+    return inside.first > 0 ? inside.first : inside.first == 0;
+}
+
 static inline struct words_inside words_inside_of(struct outputs_inside inside)
 {
-    const int32_t first = inside.first > 0 ? inside.first : 0;
+    const int32_t first = first_byte_inside(inside);
     const int32_t last = inside.first + (int32_t)inside.count - 1 - first;
     return (struct words_inside){four_times(first), four_times(last)};
 }
@@ -116,7 +122,8 @@ __attribute__((noinline)) static struct words_inside see(struct requantizer *req
 static uint32_t taken_at_once(const struct requantizer *requantizer, uint32_t rows)
 {
     const struct outputs_inside inside = requantizer->inside;
-    return inside.first + (int32_t)inside.count > 0 && inside.count > 0 ? rows / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE : 0;
+    const bool any = inside.count > 0 && inside.first + (int32_t)inside.count > first_byte_inside(inside);
+    return any ? rows / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE : 0;
 }
 
 /* Return how many were taken. */
