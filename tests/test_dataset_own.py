@@ -99,6 +99,18 @@ def test_a_header_that_asks_for_more_than_the_file_has_reserves_nothing(
         describe(Origin("npz", tmp_path / "a.npz"))
 
 
+@pytest.mark.parametrize("header", ["{'descr': '<f4', (", "{'descr': '<f4'" + " " * 5000, "9" * 5000, "(" * 5000])
+def test_a_header_that_is_no_dictionary_is_one_short_line(tmp_path: Path, header: str) -> None:
+    content = b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header.encode() + b"\n"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", content)
+        archive.writestr("y.npy", content)
+    with pytest.raises(InputError, match=r"a\.npz: not a readable \.npz file: ") as caught:
+        describe(Origin("npz", tmp_path / "a.npz"))
+    assert len(str(caught.value)) < 600
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("arrays", "complaint"),
     [

@@ -266,10 +266,10 @@ def test_a_run_on_a_shifted_and_augmented_data_set_agrees_bit_by_bit(tmp_path: P
     write_scenario(
         tmp_path / "s.yaml",
         dataset=data,
-        matrix={"dataset.shift.rotation": [0, 15], "training.dtype": ["uint8", "float32"]},
+        matrix={"training.dtype": ["uint8", "float32"]},
     )
     done = run("s.yaml", "-o", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = documents(tmp_path / "out")
-    assert len(found) == 4
+    assert len(found) == 2
     assert all(document["status"] == "ok" for document in found)

@@ -116,6 +116,13 @@ def test_a_file_that_is_no_archive_of_arrays_is_one_line(tmp_path: Path, content
     assert complaint(tmp_path / "w.npz").startswith("not a readable .npz file of weights: ")
 
 
+def test_a_header_that_is_no_python_text_is_one_line(tmp_path: Path) -> None:
+    header = b"{'descr': '<f4', (\n"
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("weights0.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    assert complaint(tmp_path / "w.npz").startswith("not a readable .npz file of weights: ")
+
+
 class Bomb:
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("exploded"),))

@@ -13,6 +13,11 @@ from harness.errors import InputError
 _MOST_NAMES = 200_000
 
 
+def shown(text: str, most: int) -> str:
+    """Return the beginning of a text of somebody's file, on one line, for a message."""
+    return "".join(character if character.isprintable() else "?" for character in text[:most])
+
+
 def read_file(path: Path, most_bytes: int, remedy: str = "") -> bytes:
     """Return the content of a regular file of at most `most_bytes`.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.dataset.file import read_file
+from harness.dataset.file import read_file, shown
 from harness.dataset.own import Part, shaped
 from harness.errors import InputError
 
@@ -72,7 +72,7 @@ def _table(path: Path, label: str) -> tuple[list[str], np.ndarray, list[str]]:
             raise InputError(f"{path}:{line}: has {len(row)} columns; expected {len(columns)}")
         text = row.pop(position).strip()
         if not text:
-            raise InputError(f"{path}:{line}: has no {_shown(label)}; expected the name of a class")
+            raise InputError(f"{path}:{line}: has no {shown(label, _SHOWN)}; expected the name of a class")
         labels.append(known.setdefault(text, text))
         values.frombytes(_numbers(path, line, names, row).tobytes())
         if len(labels) > _MOST_SAMPLES or len(values) > _MOST_ELEMENTS:
@@ -108,9 +108,9 @@ def _label_column(path: Path, columns: list[str], label: str) -> int:
         raise InputError(f"{path}:1: has {len(columns)} column names; expected 2 to {_MOST_COLUMNS}")
     if len(set(columns)) != len(columns):
         twice = next(name for index, name in enumerate(columns) if name in columns[:index])
-        raise InputError(f"{path}:1: names the column '{_shown(twice)}' twice; expected each name once")
+        raise InputError(f"{path}:1: names the column '{shown(twice, _SHOWN)}' twice; expected each name once")
     if label not in columns:
-        listed = ", ".join(_shown(name) for name in columns[-8:])
+        listed = ", ".join(shown(name, _SHOWN) for name in columns[-8:])
         raise InputError(f"{path}:1: has no column '{label}' (dataset.label); the last ones are {listed}")
     return columns.index(label)
 
@@ -125,7 +125,9 @@ def _numbers(path: Path, line: int, names: list[str], row: list[str]) -> np.ndar
         narrow = values.astype(np.float32)
     if not np.isfinite(narrow).all():
         index = next(index for index, text in enumerate(row) if not _is_number(text))
-        raise InputError(f"{path}:{line}: '{_shown(row[index])}' in column {_shown(names[index])}; expected a number")
+        raise InputError(
+            f"{path}:{line}: '{shown(row[index], _SHOWN)}' in column {shown(names[index], _SHOWN)}; expected a number"
+        )
     return narrow
 
 
@@ -135,8 +137,3 @@ def _is_number(text: str) -> bool:
             return bool(np.isfinite(np.float32(np.array([text], dtype=np.float64)[0])))
     except ValueError:
         return False
-
-
-def _shown(text: str) -> str:
-    """Return the beginning of a text of the file on one line."""
-    return "".join(character if character.isprintable() else "?" for character in text[:_SHOWN])

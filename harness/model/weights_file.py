@@ -7,6 +7,7 @@ kernel row, kernel column, channel.
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -33,6 +34,13 @@ def pack_weights(weights: Sequence[LayerWeights | None]) -> bytes:
     return buffer.getvalue()
 
 
+_READING_FAILS = (
+    *(OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error),
+    RuntimeError,  # encrypted, or (NotImplementedError) compressed in a way that zipfile does not know
+    tokenize.TokenError,  # a header that is no Python text
+)
+
+
 def write_weights(path: Path, weights: Sequence[LayerWeights | None]) -> None:
     """Write `weights`, one entry a layer, in one piece."""
     write_atomically(path, pack_weights(weights))
@@ -50,8 +58,7 @@ def read_weights(path: Path, network: Network) -> list[LayerWeights | None]:
             raise InputError(f"{path}: no such file; expected a .npz file of weights")
         with zipfile.ZipFile(path) as archive:
             return [_layer(path, archive, network, index) for index in range(len(network.layers))]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as problem:
-        # RuntimeError: encrypted, or (NotImplementedError) compressed in a way that zipfile does not know.
+    except _READING_FAILS as problem:
         reason = " ".join(str(problem).split())
         raise InputError(f"{path}: not a readable .npz file of weights: {reason}") from None
 
