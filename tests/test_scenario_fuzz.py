@@ -152,7 +152,9 @@ KEYS = [
     *("name", "description", "tags", "model", "model.name", "model.layers", "dataset", "dataset.name", "dataset.train"),
     *("dataset.test", "training", "training.epochs", "training.update", "training.update.min_ratio", "training.dtype"),
     *("training.trainable_layers", "memory.stack", "platform", "engine.steps", "engine.timeout_s", "matrix"),
-    *("matrix.platform", "matrix.include", "matrix.exclude"),
+    *("matrix.platform", "matrix.include", "matrix.exclude", "dataset.folder", "dataset.file", "dataset.test_file"),
+    *("dataset.label", "dataset.shape", "dataset.normalise", "dataset.shift", "dataset.shift.subjects"),
+    *("dataset.shift.rotation", "dataset.augment", "dataset.augment.flip"),
 ]
 
 
