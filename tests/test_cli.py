@@ -79,9 +79,11 @@ def test_an_unknown_command_is_bad_input() -> None:
 
 
 def test_validate_counts_the_runs_of_good_files() -> None:
-    result = run("validate", "scenarios/quickstart.yaml", "scenarios/fashion.yaml")
+    result = run("validate", "scenarios/quickstart.yaml", "scenarios/fashion.yaml", "scenarios/adaptation.yaml")
     assert result.returncode == 0
-    assert result.stdout == "scenarios/quickstart.yaml: ok, 18 runs\nscenarios/fashion.yaml: ok, 12 runs\n"
+    assert result.stdout == "scenarios/quickstart.yaml: ok, 18 runs\nscenarios/fashion.yaml: ok, 12 runs\n" + (
+        "scenarios/adaptation.yaml: ok, 8 runs\n"
+    )
     assert result.stderr == ""
 
 

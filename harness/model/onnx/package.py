@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 
 from harness.errors import MissingToolError
-
-_REMEDY = "pip install 'harness[onnx]', or pip install --upgrade onnx protobuf"
 
 
 def onnx_package() -> ModuleType:
@@ -18,9 +17,10 @@ def onnx_package() -> ModuleType:
     try:
         return importlib.import_module("onnx")
     except ModuleNotFoundError:
-        raise MissingToolError(f"ONNX files need the package onnx: {_REMEDY}") from None
+        raise MissingToolError(f"ONNX files need the package onnx: {sys.executable} -m pip install onnx") from None
     except Exception as error:  # protobuf raises errors of its own, which differ by version
         reason = " ".join(str(error).split())[:300]
         raise MissingToolError(
-            f"the package onnx cannot be imported, as with a protobuf of another version: {reason}; {_REMEDY}"
+            f"the package onnx cannot be imported, as with a protobuf of another version: {reason}; try "
+            f"{sys.executable} -m pip install --upgrade onnx protobuf"
         ) from None

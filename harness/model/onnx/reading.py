@@ -83,7 +83,7 @@ class _Reading:
             arrays = [self._constants[name] for name in node.inputs if name]
             self._constants[node.outputs[0]] = folded(node, arrays)
         elif node.op == "Shape":
-            extents = self._chain.extents(self._values[node.inputs[0]])
+            extents = self._chain.extents(self.same(node))
             end = node.integer("end", len(extents))
             self._constants[node.outputs[0]] = np.array(extents[node.integer("start", 0) : end], dtype=np.int64)
         else:
