@@ -149,12 +149,28 @@ class HarnessLibrary:
         What it returns has ``elf``; ``writes``, pairs of a file and the address it is loaded to; ``vector_table``;
         ``uart``; and ``records``, the lines that the UART then carries: those of the twin.
         """
+        return self._build(self._resolved(Path(file), overrides), self._begin_folder())
+
+    @keyword
+    def build_firmware_of_the_run(self) -> Loadable | None:
+        """Build what `Take Run` chose as `Build Firmware` does; nothing when no run is chosen."""
+        if self._data is None or self._document is None:
+            return None
+        data = copy.deepcopy(self._data)
+        for key, value in (
+            ("platform", self._document.settings["platform"]),
+            ("training.dtype", _dtype(self._document)),
+        ):
+            _put(data, key, value)
+        return self._build(data, self._claim(self._failed_folder() / "loadable"))
+
+    def _build(self, data: dict[str, Any], folder: Path) -> Loadable:
         # Slow imports, for those only who build.
         from harness.pipeline import prepare
         from harness.pipeline.loadable import build_loadable
 
-        data = self._resolved(Path(file), {"engine.name": _DEFAULT_ENGINE, **overrides})  # none of them runs it
-        scenario = _write_scenario(data, self._begin_folder())
+        _put(data, "engine.name", _DEFAULT_ENGINE)  # no engine runs it
+        scenario = _write_scenario(data, folder)
         try:
             (prepared,) = prepare(read_scenarios(scenario))
             self._firmware = build_loadable(prepared, user_cache(), scenario.parent)
@@ -299,12 +315,20 @@ class HarnessLibrary:
         for name, file in self._evidence().items():
             if file.is_file():
                 shutil.copy2(file, folder / name)
-        _link("Evidence", sorted(folder.iterdir()))
-        if _under_renode_test():
-            # As tests/renode-keywords.robot names them.
-            name = re.sub('[/"]', "-", f"{_variable('SUITE NAME')}.{_variable('TEST NAME')}".replace(" ", "_"))
-            for kind in ("snapshots", "logs"):
-                _link("Renode's " + kind, sorted((_results_dir() / kind).glob(f"{name}.fail*")))
+        _link("Evidence", sorted(path for path in folder.iterdir() if path.is_file()))
+
+    @keyword
+    def link_what_renode_saved(self) -> None:
+        """Link the snapshot and the log that Renode's own keywords saved of a failed test."""
+        # As tests/renode-keywords.robot names them.
+        name = re.sub('[/"]', "-", f"{_variable('SUITE NAME')}.{_variable('TEST NAME')}".replace(" ", "_"))
+        for kind in ("snapshots", "logs"):
+            _link("Renode's " + kind, sorted((_results_dir() / kind).glob(f"{name}.fail*")))
+
+    @keyword
+    def is_under_renode_test(self) -> bool:
+        """Say whether Robot runs under renode-test."""
+        return _under_renode_test()
 
     def _evidence(self) -> dict[str, Path]:
         """Return the files that help to understand a failure of the running test, by the names they are kept under."""

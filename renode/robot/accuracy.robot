@@ -2,7 +2,7 @@
 Documentation       The trained network recognizes what it should, on the twin after all epochs and on the board itself.
 Resource            harness.resource
 Test Setup          No Operation
-Test Teardown       Keep Evidence Of A Failed Test
+Test Teardown       Keep Evidence
 
 *** Variables ***
 # The least accuracies; what the network reaches lies some points above.

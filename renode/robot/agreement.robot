@@ -3,7 +3,7 @@ Documentation       The emulated board does exactly what the twin does, the same
 Resource            harness.resource
 Suite Setup         Train
 Test Setup          No Operation
-Test Teardown       Keep Evidence Of A Failed Test
+Test Teardown       Keep Evidence
 Test Template       Twin And Target Agree
 
 *** Test Cases ***

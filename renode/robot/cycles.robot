@@ -4,7 +4,7 @@ Documentation       A training step does not cost more than the committed baseli
 Resource            harness.resource
 Suite Setup         Train
 Test Setup          No Operation
-Test Teardown       Keep Evidence Of A Failed Test
+Test Teardown       Keep Evidence
 Test Template       Cycles Stay Below The Baseline
 
 *** Test Cases ***

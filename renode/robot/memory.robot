@@ -3,7 +3,7 @@ Documentation       RAM, flash and stack stay within what the scenario allows, a
 Resource            harness.resource
 Suite Setup         Train
 Test Setup          No Operation
-Test Teardown       Keep Evidence Of A Failed Test
+Test Teardown       Keep Evidence
 Test Template       The Memory Budget Holds
 
 *** Test Cases ***

@@ -7,12 +7,6 @@ Suite Teardown      End
 Test Setup          Reset Emulation
 Test Teardown       Keep Evidence And Reset
 
-*** Variables ***
-${DESCRIPTIONS}     ${CURDIR}/../platforms
-${PERIPHERALS}      ${CURDIR}/../peripherals
-# Virtual seconds that a test may take, of 100 million instructions each.
-${LONGEST}          20
-
 *** Test Cases ***
 Training in uint8 on the nRF52840 ends in Renode and its UART carries the records of the twin
     [Tags]    nrf52840    uint8
@@ -54,29 +48,7 @@ The UART Carries The Records Of The Twin
     Load Board    ${firmware}
     Wait For Lines On Uart    ${firmware.records}    timeout=${LONGEST}
 
-Load Board
-    [Arguments]    ${firmware}
-    Load Peripherals
-    Execute Command    mach create "${firmware.platform}"
-    Load File    machine LoadPlatformDescription    ${DESCRIPTIONS}/${firmware.platform}.repl
-    Load File    sysbus LoadELF    ${firmware.elf}
-    FOR    ${write}    IN    @{firmware.writes}
-        Load File    sysbus LoadBinary    ${write}[0]    ${write}[1]
-    END
-    Execute Command    sysbus.cpu VectorTableOffset ${firmware.vector_table}
-    Execute Command    sysbus.cpu PerformanceInMips 100
-    Create Terminal Tester    sysbus.${firmware.uart.lower()}    defaultPauseEmulation=true
-    Load File    sysbus.${firmware.uart.lower()} CreateFileBackend    ${firmware.folder}/uart.txt    true
-
-Load Peripherals
-    Load File    include    ${PERIPHERALS}/register_block.cs
-
-Load File
-    [Documentation]    Executes a command of Renode's monitor with a path behind its words.
-    [Arguments]    ${command}    ${file}    ${after}=${EMPTY}
-    ${path}=    Escaped For Renode    ${file}
-    Execute Command    ${command} @${path} ${after}
-
 Keep Evidence And Reset
     Run Keyword    Test Teardown
     Keep Evidence Of A Failed Test
+    Run Keyword If Test Failed    Link What Renode Saved

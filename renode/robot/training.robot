@@ -3,7 +3,7 @@ Documentation       Training starts, does all its steps and says so on the UART,
 Resource            harness.resource
 Suite Setup         Train
 Test Setup          No Operation
-Test Teardown       Keep Evidence Of A Failed Test
+Test Teardown       Keep Evidence
 Test Template       Training Runs And Ends
 
 *** Test Cases ***
