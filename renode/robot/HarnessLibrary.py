@@ -98,7 +98,7 @@ class HarnessLibrary:
         self._finish(self._resolved(Path(file), overrides))
         assert self._last is not None
         changed = ", ".join(f"{name}={value}" for name, value in overrides.items())
-        self._link_results(self._last, f" ({changed})" if changed else "")
+        self._link_results(self._last, changed)
         return str(self._last.folder)
 
     @keyword
@@ -430,7 +430,8 @@ class HarnessLibrary:
         return tuple(json.loads(line) for line in lines)
 
     def _link_results(self, finished: Finished, changed: str) -> None:
-        name = finished.documents[0].run.scenario + changed
+        name = finished.folder.name if changed else finished.documents[0].run.scenario
+        told = f" with {changed}" if changed else ""
         page, plot = _href(finished.folder / "report.html"), finished.folder / _PLOT
         # Robot would show a link to a picture as the picture itself, were it not for the #.
         plots = [
@@ -438,7 +439,7 @@ class HarnessLibrary:
             for path in sorted((finished.folder / "plots").glob("*.svg"))
         ]
         for top in (False, True):
-            BuiltIn().set_suite_metadata(f"Report of {name}", f"[{page}|report.html]", top=top)
+            BuiltIn().set_suite_metadata(f"Report of {name}", f"[{page}|report.html]{told}", top=top)
             if plots:
                 BuiltIn().set_suite_metadata(f"Plots of {name}", ", ".join(plots), top=top)
         image = f'<br><a href="{page}"><img src="{_href(plot)}" width="480"></a>' if plot.exists() else ""
