@@ -11,6 +11,7 @@ import typer
 from harness import __version__
 from harness.cli import (
     bench,
+    bisect,
     cache,
     calibrate,
     compare,
@@ -20,6 +21,8 @@ from harness.cli import (
     explain,
     export,
     firmware,
+    history,
+    nightly,
     profile,
     renode,
     run,
@@ -37,7 +40,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("nightly")(nightly.nightly)
 app.command("compare")(compare.compare)
+app.command("bisect")(bisect.bisect)
+app.command("history")(history.history)
+app.add_typer(history.baseline_app, name="baseline")
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("validate")(validate.validate)

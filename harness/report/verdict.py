@@ -91,6 +91,15 @@ def grown_and_shrunk(comparison: Comparison) -> tuple[list[LineOfRuns], list[Lin
     return [one for one in lines if one.line.delta > 0], [one for one in reversed(lines) if one.line.delta < 0]
 
 
+def culprit(comparison: Comparison) -> str:
+    """Name the line that grew most, for those who read no further; empty when nothing is worse or no line is known."""
+    grown, _ = grown_and_shrunk(comparison)
+    if not comparison.regressed or not grown:
+        return ""
+    line = grown[0].line
+    return f"most at {line.place}, {line.function}, {where(line.where[0])}: {signed(line.delta)} instructions a step"
+
+
 def all_bytes(comparison: Comparison) -> list[BytesOfRuns]:
     """Return the bytes of RAM, flash and stack that moved, those that grew most first."""
     best: dict[tuple[str, str, str], tuple[MovedBytes, str]] = {}

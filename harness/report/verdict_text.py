@@ -13,6 +13,7 @@ from harness.report.verdict import (
     all_bytes,
     all_causes,
     all_sources,
+    culprit,
     cycles_note,
     difference,
     grown_and_shrunk,
@@ -46,7 +47,7 @@ _STATES = {
 def verdict_text(comparison: Comparison, most: int = 8) -> str:
     """Return the verdict; of lists that are longer than `most`, the rest is counted (0: everything is shown)."""
     blocks = [
-        [headline(comparison), *_culprit(comparison)],
+        [headline(comparison), *_wrapped(culprit(comparison), "  ", "")],
         _sides(comparison),
         *_states_block(comparison),
         _causes(comparison),
@@ -67,15 +68,6 @@ def _wrapped(text: str, indent: str, first: str | None = None) -> list[str]:
 
 def _cut(text: str, width: int) -> str:
     return notation.plain(text, width)
-
-
-def _culprit(comparison: Comparison) -> Iterator[str]:
-    """Name the line that grew most in a line of its own, for those who read no further."""
-    grown, _ = grown_and_shrunk(comparison)
-    if comparison.regressed and grown:
-        line = grown[0].line
-        place = f"{line.place}, {line.function}, {where(line.where[0])}"
-        yield from _wrapped(f"most at {place}: {signed(line.delta)} instructions a step", "  ", "")
 
 
 def _sides(comparison: Comparison) -> list[str]:
