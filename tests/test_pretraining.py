@@ -109,6 +109,20 @@ def test_pretraining_begins_with_weights_of_a_file_or_of_its_own_seed(tmp_path: 
     )
 
 
+def test_runs_that_share_a_pretraining_do_it_once(tmp_path: Path) -> None:
+    computed: list[str] = []
+    cache = Cache(tmp_path / "cache").watched(computed.append)
+    first = pretrain(cache, prepared(tmp_path), None)
+    assert "training" in computed
+    computed.clear()
+    other = {**TRAINING, "dtype": "uint8", "update": {"min_ratio": 0.1}}
+    again = pretrain(cache, prepared(tmp_path, training=other, platform="imxrt1062"), None)
+    assert computed == []
+    assert again.accuracy == first.accuracy
+    pretrain(cache, prepared(tmp_path, pretraining={**PRETRAINING, "learning_rate": 0.01}), None)
+    assert "training" in computed
+
+
 def test_results_name_every_stage(tmp_path: Path) -> None:
     write_scenario(
         tmp_path / "small.yaml", dataset=DATA, pretraining=PRETRAINING, training=TRAINING, engine={"steps": 4}

@@ -48,7 +48,8 @@ def read_onnx(path: Path, sample_shape: Shape) -> tuple[Network, NetworkWeights]
             chain = _Reading(graph, tuple(sample_shape)).chain()
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    return Network(path.name, f"read from {path.name}", tuple(sample_shape), tuple(chain.layers)), tuple(chain.weights)
+    network = Network("onnx", "layers of an ONNX file", tuple(sample_shape), tuple(chain.layers))
+    return network, tuple(chain.weights)
 
 
 class _Reading:
