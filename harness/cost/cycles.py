@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from harness.build.elf import Image
 from harness.cost.block import blocks_of
+from harness.cost.coarse import price_classes
 from harness.cost.core import CoreModel, core_model
 from harness.cost.pipeline import Chance
 from harness.cost.simulation import Prices, Simulation
@@ -94,9 +95,12 @@ def price(trace: Trace, image: Image, platform: Platform, memory_system: MemoryS
     """Estimate the cycles of `trace`, which came from running `image` on `platform`.
 
     Without a `memory_system` no fetch, load or store waits for a memory. The estimate is the mean of the two middle
-    chances, the range goes from the best to the worst. Raises EngineError when an instruction was executed that the
-    core has no timing for.
+    chances, the range goes from the best to the worst. A trace of classes is priced by the mean of each, waits
+    included. Raises EngineError when an instruction was executed that the core has no timing for.
     """
+    if trace.classes:
+        coarse = price_classes(trace, platform)
+        return Cycles(coarse.model, coarse.error, trace.contexts, coarse.low, coarse.value, coarse.high)
     core, listing = core_model(platform.core), Listing(image)
     instructions = [listing.at(int(address)) for address in trace.addresses]
     simulation = Simulation(core, instructions, blocks_of(trace, instructions))

@@ -66,7 +66,9 @@ def main_state(platform: Platform, ram_share: float = 0.0) -> PowerState:
 
 
 def ram_share(trace: Trace, cycles: Cycles, platform: Platform) -> float:
-    """Return the share of `cycles` whose instructions lie in RAM, from 0 to 1."""
+    """Return the share of `cycles` whose instructions lie in RAM, from 0 to 1; 0 where no address is known."""
+    if trace.classes:
+        return 0.0
     in_ram = np.zeros(len(trace.addresses), dtype=np.bool_)
     for memory in platform.memories:
         if memory.kind == "ram":

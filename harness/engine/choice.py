@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from harness.engine.job import Engine
-from harness.engine.renode.engine import RenodeEngine
+from harness.engine.renode.engine import Fidelity, RenodeEngine
 from harness.engine.unicorn import UnicornEngine
 from harness.errors import InputError, nearest
 
-_ENGINES: dict[str, type[UnicornEngine] | type[RenodeEngine]] = {
-    UnicornEngine.name: UnicornEngine,
-    RenodeEngine.name: RenodeEngine,
-}
+_NAMES = (UnicornEngine.name, RenodeEngine.name)
 
 
-def engine_named(name: str) -> Engine:
-    """Return the engine `name`; raises InputError for another than `unicorn` and `renode`."""
-    if name not in _ENGINES:
-        raise InputError(f"unknown engine '{name}': {nearest(name, _ENGINES)}")
-    return _ENGINES[name]()
+def engine_named(name: str, fidelity: Fidelity = "profile") -> Engine:
+    """Return the engine `name`; only `renode` has a fidelity other than `profile`.
+
+    Raises InputError for another name than `unicorn` and `renode`.
+    """
+    if name not in _NAMES:
+        raise InputError(f"unknown engine '{name}': {nearest(name, _NAMES)}")
+    return UnicornEngine() if name == UnicornEngine.name else RenodeEngine(fidelity)

@@ -81,12 +81,21 @@ class StoredRun:
 
     @cached_property
     def trace(self) -> Trace:
-        """Return what was counted, without the records of the training state."""
+        """Return what was counted, without the records of the training state.
+
+        Raises InputError when it cannot be read, or has no counts by address.
+        """
         path = self._path("trace")
         try:
-            return Trace.load(path)
+            trace = Trace.load(path)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
             raise InputError(f"{path}: no trace of this version of harness: {problem}; run it again") from problem
+        if trace.classes:
+            raise InputError(
+                f"{path}: {self.label} was counted by class of instruction, not by address; "
+                "expected a run with engine.fidelity: profile"
+            )
+        return trace
 
     @cached_property
     def layout(self) -> Layout:

@@ -277,7 +277,8 @@ def failed_document(prepared: PreparedRun, reason: str) -> Document:
 
 
 def _engine(prepared: PreparedRun) -> Engine:
-    return engine_named(prepared.scenario.engine.name)
+    choice = prepared.scenario.engine
+    return engine_named(choice.name, choice.fidelity)
 
 
 def _identity(journal: Journal) -> dict[str, Any]:

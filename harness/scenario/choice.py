@@ -26,6 +26,7 @@ ActivationRanges = Literal["tracked", "calibrated"]
 ErrorRanges = Literal["tracked", "fixed"]
 GradientBits = Literal[8, 16, 32]
 EngineName = Literal["unicorn", "renode"]
+Fidelity = Literal["profile", "count"]
 CacheModel = Literal["assume", "simulate"]
 
 _MOST_NAMES_LISTED = 12

@@ -19,6 +19,7 @@ from harness.scenario.choice import (
     Dtype,
     EngineName,
     ErrorRanges,
+    Fidelity,
     GradientBits,
     ModelName,
     OptimizerName,
@@ -342,6 +343,12 @@ class EngineChoice(Section):
         description="the engine: `unicorn` runs in this process, `renode` is a program of its own; both count the same",
         examples=["renode"],
     )
+    fidelity: Fidelity = Field(
+        "profile",
+        description="what is counted: `profile` every address, phase and layer; `count`, of `renode` only, classes of "
+        "instructions by phase and layer: faster, for long runs, with coarser cycles and nothing to explain",
+        examples=["count"],
+    )
     steps: Steps = Field(
         64,
         description="training steps that are emulated and compared with the twin; `all` emulates the whole training",
@@ -361,9 +368,11 @@ class EngineChoice(Section):
     )
 
     @model_validator(mode="after")
-    def _simulated_by_unicorn(self) -> Self:
+    def _offered_by_the_engine(self) -> Self:
         if self.name == "renode" and self.cache == "simulate":
             conflict("Renode does not simulate caches; expected name: unicorn, or cache: assume", "cache", "name")
+        if self.name == "unicorn" and self.fidelity == "count":
+            conflict("Unicorn counts every address; expected fidelity: profile, or name: renode", "fidelity", "name")
         return self
 
 

@@ -58,6 +58,8 @@ class Trace:
     is uint32 (c, 16): r0 to r15 at that moment, of which r15 is the address of the next instruction (1 where nothing
     was noted). `stack_contents` holds the bytes that lay on each stack then, from `stack_low` up to its top.
     `simulated` holds the accesses of each path of the platform's memory system, by name, if caches were simulated.
+    An engine that counts no addresses names `classes` of instructions in their place: `addresses` is empty then, the
+    counts have a row a class, and nothing is known of `skipped` and `taken`.
     """
 
     engine: str
@@ -73,6 +75,7 @@ class Trace:
     memory: dict[str, bytes] = field(default_factory=dict)
     wall_seconds: float = 0.0
     simulated: dict[str, Accesses] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     @property
     def instructions(self) -> int:
@@ -100,6 +103,7 @@ class Trace:
             "memory": {name: data.hex() for name, data in self.memory.items()},
             "stack_contents": [data.hex() for data in self.stack_contents],
             "wall_seconds": self.wall_seconds,
+            "classes": self.classes,
         }
         arrays: dict[str, Any] = {f"{_ACCESSES}{name}": seen.accesses for name, seen in self.simulated.items()}
         arrays |= {f"{_MISSES}{name}": seen.misses for name, seen in self.simulated.items()}
@@ -134,6 +138,7 @@ class Trace:
                 records=tuple(header["records"]),
                 memory={name: bytes.fromhex(data) for name, data in header["memory"].items()},
                 wall_seconds=header["wall_seconds"],
+                classes=tuple(header.get("classes", ())),
                 simulated={
                     name: Accesses(stored[_ACCESSES + name], stored[_MISSES + name])
                     for name in (key.removeprefix(_ACCESSES) for key in stored if key.startswith(_ACCESSES))

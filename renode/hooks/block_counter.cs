@@ -123,6 +123,7 @@ namespace Harness
         public static uint StopPc => state->StopPc;
         public static uint StopAddress => state->StopAddress;
         public static uint StopDetail => state->StopDetail;
+        public static uint[] StopRegisters => stopRegisters;
         public static uint CurrentContext => state->Context;
         public static uint PreviousSlot => state->PreviousSlot;
         public static uint SlotCount => state->SlotCount;
@@ -166,6 +167,10 @@ namespace Harness
                 state->StopPc = pc;
                 state->StopAddress = address;
                 state->StopDetail = detail;
+                for(var i = 0; i < stopRegisters.Length; i++)
+                {
+                    stopRegisters[i] = library.Register(i); // an exception that is entered now changes them
+                }
                 state->Stop = (uint)why;
                 state->Begin = CounterSettings.NoAddress; // every block is special from now on
                 state->FirstHalfwords = 0;
@@ -183,8 +188,9 @@ namespace Harness
             var totals = Contexts[(int)state->Context].Totals;
             for(var i = 0; i <= patterns.Length; i++)
             {
+                // The library tells only the lower half of its counters.
                 var now = i == 0 ? cpu.ExecutedInstructions : library.OpcodeCount(patterns[i - 1]);
-                totals[i] += now - lastTotals[i];
+                totals[i] += i == 0 ? now - lastTotals[i] : (uint)(now - lastTotals[i]);
                 lastTotals[i] = now;
             }
         }
@@ -358,7 +364,7 @@ namespace Harness
         {
             var sp = library.Register(StackPointer);
             var context = Contexts[(int)state->Context];
-            if(!settings.Profile || sp >= context.StackLow)
+            if(sp >= context.StackLow)
             {
                 return;
             }
@@ -541,12 +547,20 @@ namespace Harness
             library.SetMaximumBlockSize(index == NoIndex ? 1u : Math.Max((uint)state->Distances[index], 1u));
         }
 
-        // Counting totals only, no block calls but those at which a context begins or the run ends.
+        // Counting totals only, no block calls but those where a context begins, the stack is noted or the run ends.
         [UnmanagedCallersOnly(CallConvs = new[] { typeof(CallConvCdecl) })]
         private static void BeforePlainTranslation(ulong address)
         {
             var pc = (uint)address;
-            library.SetBlockBeginHookPresent(pc == settings.Marker || pc == settings.Finish ? 1u : 0u);
+            var index = IndexOf(pc);
+            var watched = pc == settings.Marker || pc == settings.Finish || IsStackNoted(index);
+            library.SetBlockBeginHookPresent(watched ? 1u : 0u);
+            library.SetMaximumBlockSize(index == NoIndex ? 1u : Math.Max((uint)state->Distances[index], 1u));
+        }
+
+        private static bool IsStackNoted(uint index)
+        {
+            return index != NoIndex && ((Mark)state->Marks[index] & Mark.Stack) != 0;
         }
 
         [UnmanagedCallersOnly(CallConvs = new[] { typeof(CallConvCdecl) })]
@@ -560,6 +574,10 @@ namespace Harness
             if(pc == settings.Finish)
             {
                 Fail(Stop.Finished, pc, 0, 0);
+            }
+            else if(state->Stop == 0 && IsStackNoted(IndexOf(pc)))
+            {
+                NoteStack(pc);
             }
             return state->Stop == 0 ? 1u : 0u;
         }
@@ -608,6 +626,7 @@ namespace Harness
         private static ushort[] contextOf;
         private static uint conditionCapacity, regionReturn, regionStack;
         private static bool inRegion;
+        private static readonly uint[] stopRegisters = new uint[16];
         private static readonly List<IntPtr> allocated = new List<IntPtr>();
 
         [StructLayout(LayoutKind.Sequential)]
@@ -640,8 +659,8 @@ namespace Harness
                 "tlib_set_maximum_block_size");
             blockBeginHook = (delegate* unmanaged[Cdecl, SuppressGCTransition]<uint, void>)Address(
                 "tlib_set_block_begin_hook_present");
-            opcodeCounter = (delegate* unmanaged[Cdecl]<uint, ulong>)Address("tlib_get_opcode_counter");
-            newOpcodeCounter = (delegate* unmanaged[Cdecl]<ulong, ulong, uint>)Address("tlib_install_opcode_counter");
+            opcodeCounter = (delegate* unmanaged[Cdecl]<uint, uint>)Address("tlib_get_opcode_counter");
+            newOpcodeCounter = (delegate* unmanaged[Cdecl]<uint, uint, uint>)Address("tlib_install_opcode_counter");
         }
 
         public uint Register(int number) => register(number);
@@ -650,9 +669,9 @@ namespace Harness
 
         public void SetBlockBeginHookPresent(uint present) => blockBeginHook(present);
 
-        public ulong OpcodeCount(uint counter) => opcodeCounter(counter);
+        public uint OpcodeCount(uint counter) => opcodeCounter(counter);
 
-        public uint InstallOpcodeCounter(ulong opcode, ulong mask) => newOpcodeCounter(opcode, mask);
+        public uint InstallOpcodeCounter(uint opcode, uint mask) => newOpcodeCounter(opcode, mask);
 
         public void Dispose()
         {
@@ -678,7 +697,7 @@ namespace Harness
         private readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<int, uint> register;
         private readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<uint, uint> maximumBlockSize;
         private readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<uint, void> blockBeginHook;
-        private readonly delegate* unmanaged[Cdecl]<uint, ulong> opcodeCounter;
-        private readonly delegate* unmanaged[Cdecl]<ulong, ulong, uint> newOpcodeCounter;
+        private readonly delegate* unmanaged[Cdecl]<uint, uint> opcodeCounter;
+        private readonly delegate* unmanaged[Cdecl]<uint, uint, uint> newOpcodeCounter;
     }
 }

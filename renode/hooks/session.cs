@@ -14,6 +14,7 @@ using System.Text;
 using System.Threading;
 
 using Antmicro.Renode.Core;
+using Antmicro.Renode.Logging;
 using Antmicro.Renode.Peripherals;
 using Antmicro.Renode.Peripherals.Bus;
 using Antmicro.Renode.Peripherals.CPU;
@@ -121,7 +122,14 @@ namespace Harness
                 {
                     for(var line = reader.ReadLine(); line != null; line = reader.ReadLine())
                     {
-                        commands.Add(line);
+                        if(line == "stop")
+                        {
+                            stopped.Set(); // in the midst of a run, and it has no answer of its own
+                        }
+                        else
+                        {
+                            commands.Add(line);
+                        }
                     }
                 }
             }
@@ -261,7 +269,9 @@ namespace Harness
             var seconds = watch.Elapsed.TotalSeconds;
             emulation.PauseAll();
             BlockCounter.CloseTotals();
+            Logger.Flush();
             SendTransmitted();
+            Send('P', BitConverter.GetBytes(BlockCounter.Steps));
             SendEnd(late, seconds);
         }
 
@@ -294,7 +304,7 @@ namespace Harness
                 writer.Write(BlockCounter.RegionCalls);
                 for(var i = 0; i < 16; i++)
                 {
-                    writer.Write((uint)cpu.GetRegister(i).RawValue);
+                    writer.Write(late ? (uint)cpu.GetRegister(i).RawValue : BlockCounter.StopRegisters[i]);
                 }
                 writer.Write(cpu.ExecutedInstructions);
                 writer.Write(BlockCounter.Steps);

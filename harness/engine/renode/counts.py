@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from harness.build.elf import Image
 from harness.engine.job import Region
+from harness.engine.renode.opcodes import CLASSES
 from harness.errors import EngineError
 from harness.trace.instruction import Instruction, Kind, Listing
 from harness.trace.trace import PHASES, Context, Counts
@@ -57,8 +58,8 @@ class Mark(IntFlag):
 class CodeMap:
     """The halfwords of an image that can hold code: which instruction begins there, and what it needs."""
 
-    def __init__(self, image: Image, listing: Listing) -> None:
-        """Decode the code of `image`."""
+    def __init__(self, image: Image, listing: Listing, wanted: Mark) -> None:
+        """Decode the code of `image`; blocks are to begin at the marks `wanted`."""
         self.spans = [(s.address & ~1, (s.size_bytes + 2) // 2) for s in image.sections if s.executable]
         self.halfwords = sum(count for _, count in self.spans)
         self.marks = np.zeros(self.halfwords, dtype=np.uint8)
@@ -68,8 +69,10 @@ class CodeMap:
             first = self.index(begin)
             if first is not None:
                 self.marks[first : first + (end - begin) // 2] = Mark.CODE
-        self._cuts: set[int] = set()
+        self._cuts: dict[int, Mark] = {}
         self._mark(listing.instructions.values())
+        self.marks &= np.uint8(Mark.CODE | Mark.WIDE | wanted)
+        self._cuts = {address: mark for address, mark in self._cuts.items() if mark & wanted}
         self._measure(list(listing.instructions.values()))
 
     def index(self, address: int) -> int | None:
@@ -93,23 +96,24 @@ class CodeMap:
                 self.marks[index] |= Mark.WIDE
             # Lowered twice in a row, the second look sees the lower one.
             if stack_moved and not instruction.lowers_sp:
-                self.marks[index] |= Mark.STACK
-                self._cuts.add(instruction.address)
+                self._cut(index, instruction, Mark.STACK)
             stack_moved = instruction.lowers_sp
             if instruction.mnemonic in ("bkpt", "wfi", "wfe"):
-                self.marks[index] |= Mark.BREAK
-                self._cuts.add(instruction.address)
+                self._cut(index, instruction, Mark.BREAK)
             if instruction.kind is Kind.IT:
                 pending = conditions_of(instruction)
-                self.marks[index] |= Mark.CONDITIONS
-                self._cuts.add(instruction.address)
+                self._cut(index, instruction, Mark.CONDITIONS)
                 flags_changed = False
             elif instruction.condition and pending:
                 self.conditions[index] = pending.pop(0)
                 self.marks[index] |= Mark.CONDITIONS
                 if flags_changed:
-                    self._cuts.add(instruction.address)
+                    self._cut(index, instruction, Mark.CONDITIONS)
                 flags_changed = _sets_flags(instruction)
+
+    def _cut(self, index: int, instruction: Instruction, mark: Mark) -> None:
+        self.marks[index] |= mark
+        self._cuts[instruction.address] = self._cuts.get(instruction.address, Mark(0)) | mark
 
     def _measure(self, instructions: list[Instruction]) -> None:
         """Set for each instruction how many there are up to the next one that must begin a block."""
@@ -214,7 +218,7 @@ class Dump:
 
     def __init__(self, data: bytes, *, profile: bool) -> None:
         """Read the bytes that `Session.dump` returned."""
-        self._data, self._at = data, 0
+        self._data, self._at, self._profile = data, 0, profile
         contexts, slots, conditions, totals = (int(n) for n in self._words(4))
         self.slots = self._words(slots * _SLOT_WORDS).reshape(slots, _SLOT_WORDS)
         self.contexts = [self._context(slots, conditions, totals, profile) for _ in range(contexts)]
@@ -246,7 +250,9 @@ class Dump:
 
     @property
     def instructions(self) -> int:
-        """Return the instructions of all counted blocks."""
+        """Return the instructions of all counted blocks, or of the totals where no block was counted."""
+        if not self._profile:
+            return sum(int(c.totals[0]) for c in self.contexts)
         return sum(int((c.cells[:, 0] * self.slots[:, 1]).sum()) for c in self.contexts)
 
 
@@ -294,6 +300,16 @@ def by_address(dump: Dump, code: CodeMap, listing: Listing) -> AddressCounts:
 
 def _where(condition: str) -> list[int]:
     return [flags for flags in range(_FLAG_COMBINATIONS) if holds(condition, flags)]
+
+
+def class_totals(dump: Dump) -> Counts:
+    """Return uint64 (classes, contexts): the instructions of each class of opcodes.py, and of no class."""
+    totals = np.stack([context.totals for context in dump.contexts], axis=1)
+    rows, first = [], 1
+    for listed in CLASSES.values():
+        rows.append(totals[first : first + len(listed)].sum(axis=0))
+        first += len(listed)
+    return np.stack([*rows, totals[0] - totals[1:].sum(axis=0)])
 
 
 def contexts_of(dump: Dump, phases: Sequence[str]) -> tuple[Context, ...]:

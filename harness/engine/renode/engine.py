@@ -20,15 +20,19 @@ from harness.engine.renode.counts import (
     CONTEXTS_MAX,
     LAYERS_MAX,
     NO_ADDRESS,
+    AddressCounts,
     CodeMap,
     Dump,
+    Mark,
     Settings,
     Stop,
     by_address,
+    class_totals,
     contexts_of,
 )
 from harness.engine.renode.failure import KEPT, keep_failure
 from harness.engine.renode.machine import CPU, load_machine
+from harness.engine.renode.opcodes import CLASSES, OTHER, patterns
 from harness.engine.renode.pool import SESSIONS, renode_version
 from harness.engine.renode.session import LOG, End, Session
 from harness.errors import EngineError, FaultError, InputError
@@ -41,6 +45,10 @@ _CODE = ("engine/renode", "engine/device.py", "trace", "build/elf.py")
 _PARTS = (".cs", ".repl", ".template")
 """What decides the counts beside the job: here, and of the files that Renode reads."""
 
+_PROFILE = Mark.CONDITIONS | Mark.STACK | Mark.BREAK
+_COUNT = Mark.STACK
+"""Where blocks must begin for each fidelity."""
+
 _ENDS = ("finish", "_exit")
 _NOWHERE = 0xFFFFFFFE
 
@@ -51,9 +59,13 @@ class RenodeEngine:
     name = "renode"
     isolated = True
 
-    def __init__(self, fidelity: Fidelity = "profile") -> None:
-        """With `profile` the trace has counts by address, with `count` only totals by context and class."""
+    def __init__(self, fidelity: Fidelity = "profile", *, counting: bool = True) -> None:
+        """With `profile` the trace has counts by address, with `count` only totals by context and class.
+
+        Without `counting` nothing but the end is looked for and the trace is empty: the yardstick of the benchmark.
+        """
         self.fidelity = fidelity
+        self.counting = counting
 
     @property
     def version(self) -> str:
@@ -78,7 +90,7 @@ class RenodeEngine:
         with SESSIONS.borrowed() as session:
             folder = Path(tempfile.mkdtemp(prefix="run-", dir=session.folder))
             try:
-                run = _Run(job, progress, self.fidelity, session, folder)
+                run = _Run(job, progress, self, session, folder)
                 try:
                     return run.trace()
                 except EngineError as problem:
@@ -92,15 +104,18 @@ class RenodeEngine:
 class _Run:
     """One emulation."""
 
-    def __init__(self, job: Job, progress: Progress | None, fidelity: Fidelity, session: Session, folder: Path) -> None:
+    def __init__(
+        self, job: Job, progress: Progress | None, engine: RenodeEngine, session: Session, folder: Path
+    ) -> None:
         self._job, self._progress, self._session, self._folder = job, progress, session, folder
-        self._profile = fidelity == "profile"
+        self._wanted = (_PROFILE if engine.fidelity == "profile" else _COUNT) if engine.counting else Mark(0)
+        self._profile = self._wanted == _PROFILE
         self._platform = job.platform
         self._image = Image(job.elf)
         self._listing = Listing(self._image)
         self._any = job.any_elf
         self._phases = REGION_PHASES if self._any else PHASES
-        self._code = CodeMap(self._image, self._listing)
+        self._code = CodeMap(self._image, self._listing, self._wanted)
         self._sink = UnreadSink() if self._any else RecordSink()
         self._finish = end_address(job, self._image)
         self._table = self._platform.vector_table
@@ -141,13 +156,14 @@ class _Run:
         return Settings(
             profile=self._profile,
             phases=len(self._phases),
-            marker=marker.address if marker else NO_ADDRESS,
+            marker=marker.address if marker and self._wanted else NO_ADDRESS,
             finish=self._finish,
             any_elf=self._any is not None,
             region=self._any.region if self._any else None,
             stack_limit=limit.address if limit else 0,
             stack_top=stack & ~3,
             reset=reset & ~1,
+            patterns=patterns() if self._wanted == _COUNT else (),
         )
 
     @property
@@ -200,12 +216,27 @@ class _Run:
             case Stop.BREAK:
                 if self._listing.at(place).mnemonic == "bkpt":
                     raise FaultError(f"breakpoint{self._instruction(place)}{where}")
-                raise FaultError(f"the core went to sleep and nothing wakes it{where}")
+                behind = self._where(self._listing.at(place).end, end, dump)
+                raise FaultError(f"the core went to sleep and nothing wakes it{behind}")
+            case Stop.MEMORY if place == end.address:
+                raise FaultError(
+                    f"jump to an address outside the memory map: 0x{end.address:08x},{self._jump(end, dump)}"
+                )
             case Stop.MEMORY:
                 kind = "write to" if end.detail else "read of"
                 raise FaultError(f"{kind} an address outside the memory map: 0x{end.address:08x}{where}")
             case Stop.EXCEPTION if end.detail == _SUPERVISOR_CALL:
                 raise FaultError(f"supervisor call, and no handler is emulated{self._where(place - 2, end, dump)}")
+            case Stop.EXCEPTION if end.detail == _INVALID_STATE:
+                branch = self._listing.at(place)
+                target = end.registers[_REGISTERS[branch.operands]] if branch.operands in _REGISTERS else 0
+                raise FaultError(f"invalid state: {branch} to 0x{target:08x}, an address without the Thumb bit{where}")
+            case Stop.EXCEPTION if end.detail == _UNDEFINED:
+                raise FaultError(
+                    f"instruction that {self._platform.core} does not have{self._instruction(place)}{where}"
+                )
+            case Stop.EXCEPTION if end.detail == _NO_COPROCESSOR:
+                raise FaultError(f"FPU instruction while CPACR does not allow it{self._instruction(place)}{where}")
             case Stop.EXCEPTION:
                 kind = _EXCEPTION.get(end.detail, f"exception {end.detail}")
                 raise FaultError(f"{kind}{self._instruction(place)}{where}")
@@ -242,10 +273,11 @@ class _Run:
     def _collect(self, end: End, dump: Dump) -> Trace:
         self._check_region(end, dump)
         self._check(end, dump)
-        counts = by_address(dump, self._code, self._listing)
+        contexts = contexts_of(dump, self._phases)
+        counts = self._counts(dump)
         return Trace(
             engine=RenodeEngine.name,
-            contexts=contexts_of(dump, self._phases),
+            contexts=contexts,
             addresses=counts.addresses,
             executions=counts.executions,
             skipped=counts.skipped,
@@ -256,7 +288,16 @@ class _Run:
             records=tuple(self._sink.records),
             memory={name: self._session.memory(*where) for name, where in self._job.reads.items()},
             wall_seconds=end.wall_seconds,
+            classes=(*CLASSES, OTHER) if self._wanted == _COUNT else (),
         )
+
+    def _counts(self, dump: Dump) -> AddressCounts:
+        """Return counts by address, by class, or none."""
+        if self._profile:
+            return by_address(dump, self._code, self._listing)
+        none = np.zeros((0, len(dump.contexts)), dtype=np.uint64)
+        totals = class_totals(dump) if self._wanted == _COUNT else none
+        return AddressCounts(np.zeros(0, dtype=np.uint32), totals, np.zeros_like(totals), np.zeros_like(totals))
 
     def _check_region(self, end: End, dump: Dump) -> None:
         """Check that the region was entered, at its very beginning and end; raises InputError."""
@@ -277,7 +318,7 @@ class _Run:
 
     def _check(self, end: End, dump: Dump) -> None:
         """Check the counts against Renode's own, and that the code is still that of the ELF; raises EngineError."""
-        if self._any is None and dump.instructions != end.instructions:
+        if self._wanted and self._any is None and dump.instructions != end.instructions:
             raise EngineError(
                 f"self-check: {dump.instructions} instructions were counted, Renode executed {end.instructions}"
             )
@@ -286,13 +327,10 @@ class _Run:
                 raise EngineError(f"self-check: at the end the code of {self._image.describe(begin)} is not the ELF's")
 
 
-_SUPERVISOR_CALL = 2
-_EXCEPTION = {
-    1: "instruction that the core does not have",
-    3: "instruction fetch abort",
-    4: "data abort",
-    7: "breakpoint",
-}
+_REGISTERS = {f"r{n}": n for n in range(16)} | {"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": 13, "lr": 14}
+_UNDEFINED, _SUPERVISOR_CALL, _NO_COPROCESSOR, _INVALID_STATE = 1, 2, 17, 18
+_EXCEPTION = {3: "instruction fetch abort", 4: "data abort", 7: "breakpoint"}
+"""What Renode's translation library numbers so."""
 
 
 def end_address(job: Job, image: Image) -> int:

@@ -148,15 +148,27 @@ class Session:
         self._ask("clear")
 
     def run(self, timeout_s: float, on_bytes: Callable[[bytes], None], on_steps: Callable[[int], None]) -> End:
-        """Run the machine to the end of its firmware; tell what the UART sent and how many steps are done."""
+        """Run the machine to the end of its firmware; tell what the UART sent and how many steps are done.
+
+        What `on_bytes` or `on_steps` raises ends the run and is raised.
+        """
+        raised: list[BaseException] = []
 
         def note(kind: bytes, payload: bytes) -> None:
-            if kind == b"U":
-                on_bytes(payload)
-            elif kind == b"P":
-                on_steps(int.from_bytes(payload, "little"))
+            if raised:
+                return
+            try:
+                if kind == b"U":
+                    on_bytes(payload)
+                elif kind == b"P":
+                    on_steps(int.from_bytes(payload, "little"))
+            except BaseException as problem:
+                raised.append(problem)
+                self._connection.sendall(b"stop\n")
 
         answer = self._ask(f"run {timeout_s:.3f}", timeout_s + _ANSWER_S, note)
+        if raised:
+            raise raised[0]
         values = _END.unpack(answer[b"S"])
         return End(
             stop=values[0],
