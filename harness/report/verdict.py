@@ -82,7 +82,8 @@ def all_lines(comparison: Comparison) -> list[LineOfRuns]:
             if key not in best or abs(line.delta) > abs(best[key][0].delta):
                 best[key] = (line, run.label)
     found = [LineOfRuns(line, label, counts[key]) for key, (line, label) in best.items()]
-    return sorted(found, key=lambda entry: (-entry.line.delta, entry.line.place))
+    # Of lines that grew by the same, as the body of a loop that grew, one that was written anew comes first.
+    return sorted(found, key=lambda entry: (-entry.line.delta, not entry.line.rewritten, entry.line.place))
 
 
 def grown_and_shrunk(comparison: Comparison) -> tuple[list[LineOfRuns], list[LineOfRuns]]:

@@ -167,7 +167,7 @@ def _runs(comparison: Comparison, most: int) -> Iterator[list[str]]:
     for run in runs[: most or None]:
         yield [*_run(run)]
     if most and len(runs) > most:
-        yield [f"{len(runs) - most} more runs in which something moved; all of them: --all"]
+        yield [f"{len(runs) - most} more runs in which something moved; harness compare --all shows them"]
 
 
 def _run(run: RunComparison) -> Iterator[str]:

@@ -87,12 +87,6 @@ class Movement:
     lines: tuple[MovedLine, ...] = ()
     texts_known: bool = True
 
-    @property
-    def culprit(self) -> MovedLine | None:
-        """Return the line that grew most; None when none grew."""
-        grown = [line for line in self.lines if line.delta > 0]
-        return max(grown, key=lambda line: line.delta, default=None)
-
 
 @dataclass(frozen=True)
 class _Place:
