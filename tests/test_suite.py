@@ -74,13 +74,19 @@ def processes_of(cache: Path) -> Iterator[psutil.Process]:
             continue
 
 
-def survive(folder: Path, kills: int, seed: int) -> None:
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a suite `s.yaml` that ran undisturbed into `out`, with `cache`."""
+    folder = tmp_path_factory.mktemp("calm")
+    write_scenario(folder / "s.yaml", matrix=MATRIX)
+    result = run("s.yaml", "-o", "out", cwd=folder, HARNESS_CACHE=str(cache_with_builds(folder / "cache")))
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def survive(folder: Path, calm: Path, kills: int, seed: int) -> None:
     """Kill a suite `kills` times at random points; it has to come to what an undisturbed one comes to."""
     write_scenario(folder / "s.yaml", matrix=MATRIX)
-    assert (
-        run("s.yaml", "-o", "calm", cwd=folder, HARNESS_CACHE=str(cache_with_builds(folder / "calm-cache"))).returncode
-        == 0
-    )
     cache, chance = cache_with_builds(folder / "cache"), random.Random(seed)
     finished: dict[str, int] = {}
     for _ in range(kills):
@@ -96,19 +102,19 @@ def survive(folder: Path, kills: int, seed: int) -> None:
     found = documents(folder / "killed")
     for label, stages in finished.items():
         assert set(STAGES[:stages]) <= cached(found)[label], f"{label} had finished {stages} stages"
-    assert without_times(found) == without_times(documents(folder / "calm"))
+    assert without_times(found) == without_times(documents(calm / "out"))
     assert not list((folder / "killed").rglob("*.tmp"))
 
 
-def test_a_killed_suite_goes_on_where_it_was_and_comes_to_the_same(tmp_path: Path) -> None:
-    survive(tmp_path, kills=2, seed=1)
+def test_a_killed_suite_goes_on_where_it_was_and_comes_to_the_same(tmp_path: Path, calm: Path) -> None:
+    survive(tmp_path, calm, kills=2, seed=1)
 
 
 @pytest.mark.long
-def test_the_same_over_dozens_of_kills(tmp_path: Path) -> None:
+def test_the_same_over_dozens_of_kills(tmp_path: Path, calm: Path) -> None:
     for seed in range(10):
         (tmp_path / str(seed)).mkdir()
-        survive(tmp_path / str(seed), kills=8, seed=seed)
+        survive(tmp_path / str(seed), calm, kills=8, seed=seed)
 
 
 WRITTEN = """
@@ -213,9 +219,9 @@ def change(path: Path, old: str, new: str) -> None:
 class Rerun:
     """Runs the small scenario of a changed project again and again."""
 
-    def __init__(self, folder: Path, project: Path) -> None:
-        self._folder, self.project = folder, project
-        self._cache = cache_with_builds(folder / "cache")
+    def __init__(self, folder: Path, project: Path, calm: Path) -> None:
+        self._folder, self.project, self._cache = folder, project, folder / "cache"
+        shutil.copytree(calm / "cache", self._cache, copy_function=os.link)
         write_scenario(folder / "s.yaml")
 
     def computed(self) -> set[str]:
@@ -234,19 +240,19 @@ class Rerun:
 
 
 def test_a_changed_cost_model_prices_again_and_a_kernel_that_is_not_in_the_image_does_nothing(
-    tmp_path: Path, project: Path
+    tmp_path: Path, project: Path, calm: Path
 ) -> None:
-    rerun = Rerun(tmp_path, project)
-    assert {"train", "emulate", "price"} <= rerun.computed()
+    rerun = Rerun(tmp_path, project, calm)
     rerun.change_unused_kernel()
     rerun.change_cost_model()
     assert rerun.computed() == {"price"}
 
 
 @pytest.mark.long
-def test_every_change_is_followed_by_the_steps_that_depend_on_it_and_no_others(tmp_path: Path, project: Path) -> None:
-    rerun = Rerun(tmp_path, project)
-    rerun.computed()
+def test_every_change_is_followed_by_the_steps_that_depend_on_it_and_no_others(
+    tmp_path: Path, project: Path, calm: Path
+) -> None:
+    rerun = Rerun(tmp_path, project, calm)
     assert rerun.computed() == set()
     rerun.change_unused_kernel()
     assert rerun.computed() == set()
@@ -259,21 +265,23 @@ def test_every_change_is_followed_by_the_steps_that_depend_on_it_and_no_others(t
     assert rerun.computed() == {"price"}
 
 
-def test_a_suite_of_which_nothing_changed_is_recalled_and_says_so(tmp_path: Path) -> None:
-    write_scenario(tmp_path / "s.yaml")
-    changes = {"HARNESS_CACHE": str(cache_with_builds(tmp_path / "cache"))}
-    assert run("s.yaml", "-o", "one", cwd=tmp_path, **changes).returncode == 0
-    assert "unknown" not in run("s.yaml", "--dry-run", cwd=tmp_path, **changes).stdout
-    again = run("s.yaml", "-o", "two", cwd=tmp_path, **changes)
-    assert [line.partition("] ")[2][:9] for line in again.stderr.splitlines()] == ["small: ok"]
-    (one,), (two,) = (documents(tmp_path / name) for name in ("one", "two"))
-    assert set(two["provenance"]["cached"]) == set(STAGES)
-    assert two["provenance"]["wall_s"].keys() == {"recall"}
-    assert without_times([one]) == without_times([two])
-    files = {
-        name: {path.relative_to(tmp_path / name) for path in (tmp_path / name).rglob("*")} for name in ("one", "two")
-    }
-    assert files["one"] == files["two"]
+def test_a_suite_of_which_nothing_changed_is_recalled_and_says_so(calm: Path) -> None:
+    changes = {"HARNESS_CACHE": str(calm / "cache")}
+    assert run("s.yaml", "--dry-run", "-j", "2", cwd=calm, **changes).stdout.splitlines() == [
+        "small[nrf52840]  in the cache",
+        "small[rp2040]    in the cache",
+        "2 runs, 2 at a time: about 0 s",
+    ]
+    again = run("s.yaml", "-o", "again", "-j", "2", cwd=calm, **changes)
+    assert [line.partition(": ")[2][:2] for line in again.stderr.splitlines()] == ["ok", "ok"]
+    before, after = documents(calm / "out"), documents(calm / "again")
+    for document in after:
+        assert set(document["provenance"]["cached"]) == set(STAGES)
+        assert document["provenance"]["wall_s"].keys() == {"recall"}
+    assert without_times(before) == without_times(after)
+    folders = (calm / "out", calm / "again")
+    first, second = ({path.relative_to(folder) for path in folder.rglob("*")} for folder in folders)
+    assert first == second
 
 
 def test_a_suite_whose_terminal_goes_away_leaves_no_process(tmp_path: Path) -> None:
