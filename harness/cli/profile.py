@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.engines import Engines, warn_of_renode
 from harness.errors import EXIT_REGRESSION, InputError, nearest
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def profile(
     core: Annotated[
         str | None, typer.Option("--core", help="In place of a board: any chip with this core, without wait states.")
     ] = None,
+    engine: Annotated[
+        Engines, typer.Option("--engine", help="What executes it; both count the same.")
+    ] = Engines.UNICORN,
     region: Annotated[
         str | None, typer.Option("--region", help="Function (or address) to price; the whole run when not given.")
     ] = None,
@@ -61,13 +65,16 @@ def profile(
     if to is not None and region is None:
         raise InputError("--to: expected --region, where the region begins")
     from harness.cost import BoardMemory
+    from harness.engine import engine_named
     from harness.pipeline.profile import RegionName
     from harness.pipeline.profile import profile as profile_region
     from harness.pipeline.regression import changes
 
     name = None if region is None else RegionName(region, to, call)
     memory_system = None if platform is None else BoardMemory()
-    result = profile_region(elf, board, name, memory_system=memory_system, timeout_s=timeout_s)
+    warn_of_renode(engine)
+    runs_on = engine_named(engine.value)
+    result = profile_region(elf, board, name, memory_system=memory_system, timeout_s=timeout_s, engine=runs_on)
     if as_json:
         document = {"elf": str(elf), "platform": board.name, "region": name and str(name), **asdict(result)}
         typer.echo(json.dumps(document, indent=2))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from harness.cli.engines import Engines, warn_of_renode
 from harness.cli.scenario_files import scenario_files
 from harness.cli.size import size_bytes
 from harness.errors import EXIT_FAILURE, InputError
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from harness.scenario import Scenario
 
 OUTPUT = Path("out")
-
-
-class Engines(StrEnum):
-    """The engines, as `EngineName` in a scenario; listed here because the schema is slow to import."""
-
-    UNICORN = "unicorn"
-    RENODE = "renode"
 
 
 def read_files(files: list[Path], engine: str | None = None) -> list[Scenario]:
@@ -127,6 +120,7 @@ def run(
     from harness.report import print_table, write_report
     from harness.result import write_results
 
+    warn_of_renode(*(scenario.engine.name for scenario in scenarios))
     names = {scenario.name for scenario in scenarios}
     folder = output or OUTPUT / (names.pop() if len(names) == 1 else "suite")
     suite = Suite(scenarios, [read_calibration(path) for path in calibration or ()], fresh=fresh)

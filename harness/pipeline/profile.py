@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.build import Image
 from harness.cost import MemorySystem, price
-from harness.engine import AnyElf, Job, Region, run_isolated
+from harness.engine import AnyElf, Engine, Job, Region, run_isolated
 from harness.errors import InputError
 from harness.explanation.stack import DeepStack, deep_stacks
 from harness.platform import Platform
@@ -73,6 +73,7 @@ def profile(
     vector_table: int | None = None,
     memory_system: MemorySystem | None = None,
     timeout_s: float = _TIMEOUT_S,
+    engine: Engine | None = None,
 ) -> RegionProfile:
     """Run `elf` on `platform` and return what `region` took, or the whole run when it is None.
 
@@ -84,7 +85,7 @@ def profile(
     chosen = None if region is None else _region(image, region)
     table = vector_table if vector_table is not None else _vector_table(image)
     job = Job(elf, platform, timeout_s=timeout_s, any_elf=AnyElf(chosen, table))
-    trace = run_isolated(job)
+    trace = run_isolated(job, engine=engine)
     cycles = price(trace, image, platform, memory_system)
     wanted = "outside" if region is None else "region"
     columns = [column for column, context in enumerate(trace.contexts) if context.phase == wanted]

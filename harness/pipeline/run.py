@@ -26,6 +26,7 @@ from harness.pipeline.emulation import agree, emulate
 from harness.pipeline.kept_files import ELF, LAYOUT, MAP, PLAN, TRACE, TRAINED, TRANSCRIPT, evidence, keep_files
 from harness.pipeline.layout import layout_of
 from harness.pipeline.observer import Observer, Stage
+from harness.pipeline.paced_engine import paced_engine
 from harness.pipeline.prepared_run import PreparedRun
 from harness.pipeline.pretraining import Pretrained, pretrain, reset_layers
 from harness.pipeline.priced_run import price_run
@@ -221,6 +222,8 @@ class Runner:
             before = steps.accuracies_before()
         with journal.stage(Stage.EMULATE):
             request = emulated_request(prepared)
+            if prepared.scenario.engine.cpi == "model":
+                engine = paced_engine(cache, prepared, target, request, data)
             emulation = emulate(cache, engine, prepared, target, request, data, journal.steps(request.steps))
             if records_of_target := Trace.load(emulation.path(TRACE)).records:
                 files[TRANSCRIPT] = _transcript(records_of_target)

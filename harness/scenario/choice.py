@@ -28,6 +28,7 @@ GradientBits = Literal[8, 16, 32]
 EngineName = Literal["unicorn", "renode"]
 Fidelity = Literal["profile", "count"]
 CacheModel = Literal["assume", "simulate"]
+CyclesPerInstruction = Literal["one", "model"]
 
 _MOST_NAMES_LISTED = 12
 

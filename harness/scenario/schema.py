@@ -15,6 +15,7 @@ from harness.quantity import Ratio, SizeBounds
 from harness.scenario.choice import (
     ActivationRanges,
     CacheModel,
+    CyclesPerInstruction,
     DatasetName,
     Dtype,
     EngineName,
@@ -363,6 +364,12 @@ class EngineChoice(Section):
         "range; `simulate` replays fetches and loads from slow memory through a model of the caches: slower",
         examples=["simulate"],
     )
+    cpi: CyclesPerInstruction = Field(
+        "one",
+        description="what cycle counters in the emulated chip show, DWT and SysTick: `one` cycle an instruction, or on "
+        "average over a training step as many as the cycle `model` says; only `renode` has such counters",
+        examples=["model"],
+    )
     timeout_s: float = Field(
         600.0, gt=0, le=86_400, description="seconds after which an emulation is ended as failed", examples=[600]
     )
@@ -373,6 +380,12 @@ class EngineChoice(Section):
             conflict("Renode does not simulate caches; expected name: unicorn, or cache: assume", "cache", "name")
         if self.name == "unicorn" and self.fidelity == "count":
             conflict("Unicorn counts every address; expected fidelity: profile, or name: renode", "fidelity", "name")
+        return self
+
+    @model_validator(mode="after")
+    def _counted_by_renode(self) -> Self:
+        if self.name == "unicorn" and self.cpi == "model":
+            conflict("the engine unicorn has no cycle counters; expected name: renode, or cpi: one", "cpi", "name")
         return self
 
 

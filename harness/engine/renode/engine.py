@@ -33,6 +33,7 @@ from harness.engine.renode.counts import (
 from harness.engine.renode.failure import KEPT, keep_failure
 from harness.engine.renode.machine import CPU, load_machine
 from harness.engine.renode.opcodes import CLASSES, OTHER, patterns
+from harness.engine.renode.pace import Pace
 from harness.engine.renode.pool import SESSIONS, renode_version
 from harness.engine.renode.session import LOG, End, Session
 from harness.errors import EngineError, FaultError, InputError
@@ -59,13 +60,15 @@ class RenodeEngine:
     name = "renode"
     isolated = True
 
-    def __init__(self, fidelity: Fidelity = "profile", *, counting: bool = True) -> None:
+    def __init__(self, fidelity: Fidelity = "profile", *, counting: bool = True, pace: Pace | None = None) -> None:
         """With `profile` the trace has counts by address, with `count` only totals by context and class.
 
         Without `counting` nothing but the end is looked for and the trace is empty: the yardstick of the benchmark.
+        With a `pace`, firmware that reads a cycle counter sees cycles by a model.
         """
         self.fidelity = fidelity
         self.counting = counting
+        self.pace = pace
 
     @property
     def version(self) -> str:
@@ -78,7 +81,8 @@ class RenodeEngine:
         capstone = metadata.version("capstone")
         files = sorted(path for path in asset_dir("renode").rglob("*") if path.suffix in _PARTS)
         parts = content_hash([piece for path in files for piece in (path.name.encode(), path.read_bytes())])
-        return f"{self.name} {self.version}, capstone {capstone}, {code_hash(*_CODE)}, {parts}, {self.fidelity}"
+        code = f"{code_hash(*_CODE)}, {parts}"
+        return f"{self.name} {self.version}, capstone {capstone}, {code}, {self.fidelity}, {self.pace}"
 
     def run(self, job: Job, progress: Progress | None = None) -> Trace:
         """Run `job` until `finish` is called.
@@ -108,6 +112,7 @@ class _Run:
         self, job: Job, progress: Progress | None, engine: RenodeEngine, session: Session, folder: Path
     ) -> None:
         self._job, self._progress, self._session, self._folder = job, progress, session, folder
+        self._pace = engine.pace
         self._wanted = (_PROFILE if engine.fidelity == "profile" else _COUNT) if engine.counting else Mark(0)
         self._profile = self._wanted == _PROFILE
         self._platform = job.platform
@@ -125,7 +130,7 @@ class _Run:
     def trace(self) -> Trace:
         """Run to the end and return what was counted."""
         check_placement(self._job, self._image)
-        machine = load_machine(self._session, self._job, self._table, self._folder)
+        machine = load_machine(self._session, self._job, self._table, self._folder, self._pace)
         settings = self._folder / "settings.bin"
         settings.write_bytes(self._settings().pack(self._code))
         self._session.count(settings, CPU, None if self._any else machine.uart(self._platform))
