@@ -25,6 +25,7 @@ from harness.cli import (
     nightly,
     profile,
     renode,
+    reproduce,
     run,
     schema,
     validate,
@@ -46,6 +47,7 @@ app.command("bisect")(bisect.bisect)
 app.command("history")(history.history)
 app.add_typer(history.baseline_app, name="baseline")
 app.command("explain")(explain.explain)
+app.command("reproduce")(reproduce.reproduce)
 app.command("export")(export.export)
 app.command("validate")(validate.validate)
 app.command("profile")(profile.profile)

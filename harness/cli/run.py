@@ -48,7 +48,8 @@ def results_folder(path: Path) -> Path:
     return folder
 
 
-def _make_writable(folder: Path) -> None:
+def make_writable(folder: Path) -> None:
+    """Make an output folder; raise InputError when nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -60,6 +61,11 @@ def _make_writable(folder: Path) -> None:
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     # Leaving through an exception ends the twin, the compiler and the emulations, as Ctrl-C does.
     raise SystemExit(128 + number)
+
+
+def stop_on_termination() -> None:
+    """Let SIGTERM end the work as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _terminate)
 
 
 def run(
@@ -128,8 +134,8 @@ def run(
     if dry_run:
         typer.echo("\n".join(expected_runs(suite.durations_s(), at_a_time)))
         return
-    _make_writable(folder)
-    signal.signal(signal.SIGTERM, _terminate)
+    make_writable(folder)
+    stop_on_termination()
     with make_progress(len(scenarios)) as progress:
         limits = Limits(most_memory_bytes, time_limit)
         documents = suite.run(progress, at_a_time, folder, limits, fail_fast=fail_fast)
