@@ -14,8 +14,10 @@ import pytest
 from changed_firmware import FUNCTION, KERNEL, LOOP, repository
 from small_runs import TRAINING
 from small_scenarios import environment, write_scenario
+from typer.testing import CliRunner, Result
 
 from harness.checkout.bisection import Probe, bisect, probe
+from harness.cli import app
 from harness.history import History
 from harness.report.verdict_text import verdict_text
 from harness.verdict import METRICS, Comparison, compare, default_thresholds, read_result_set, read_thresholds
@@ -24,9 +26,9 @@ from harness.verdict.commits import Commit
 METRIC = METRICS["instructions_per_step"]
 
 
-def harness(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def harness(*arguments: str | Path, cwd: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "harness", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=cwd, env=environment(**changes), capture_output=True, text=True, timeout=300)
 
 
 @cache
@@ -61,8 +63,9 @@ def held(before: Path, after: Path) -> Comparison:
 
 
 def test_compare_names_the_phase_layer_function_and_source_line(fast: Path, slow: Path, tmp_path: Path) -> None:
-    result = harness("compare", fast, slow, "-o", "verdict", cwd=tmp_path)
-    assert result.returncode == 1, result.stderr
+    folder = tmp_path / "verdict"
+    result = invoke("compare", fast, slow, "-o", folder)
+    assert result.exit_code == 1, result.exception
     text = result.stdout
     number = repository().number
     assert text.startswith("REGRESSION: 1 of 1 run worse\n")
@@ -76,7 +79,6 @@ def test_compare_names_the_phase_layer_function_and_source_line(fast: Path, slow
     assert [commit[:10] for commit in (one.hash for one in repository().commits[:2])] == [
         line.split()[1] for line in text.splitlines() if line.startswith(("before ", "after "))
     ]
-    folder = tmp_path / "verdict"
     assert f"{KERNEL}:{number}" in (folder / "verdict.md").read_text()
     assert f"{KERNEL}:{number}" in (folder / "verdict.html").read_text()
     assert (folder / "verdict.txt").read_text() == text.partition("\nverdict: ")[0]
@@ -122,17 +124,90 @@ def test_halving_finds_the_commit(place: Path, fast: Path, slow: Path) -> None:
     assert result.untested == ()
 
 
-def test_a_night_is_stored_and_held_against_the_baseline(place: Path, fast: Path, slow: Path, tmp_path: Path) -> None:
+def test_a_night_is_stored_held_against_the_baseline_and_ends_with_status_1(
+    place: Path, fast: Path, slow: Path, tmp_path: Path
+) -> None:
     history = History(tmp_path / "history")
     for folder in (fast, slow):
         history.add("small", read_result_set(folder))
-    history.set_baseline(history.find(repository().commits[1].hash[:8], "small"))
+    history.set_baseline(history.find(repository().commits[0].hash[:8], "small"))
     night = ("nightly", place / "small.yaml", "--history", "history", "-o", "night", "--", "--jobs", "1")
-    result = harness(*night, cwd=tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = harness(*night, cwd=tmp_path, PYTHONPATH=str(repository().path))
+    assert result.returncode == 1, result.stdout + result.stderr
     assert "stored as #3 of small" in result.stdout
-    assert "no regression: 1 run, 1 better" in result.stdout
+    assert "REGRESSION: 1 of 1 run worse" in result.stdout
+    newest, *_ = [str(commit)[:40] for commit in reversed(repository().commits)]
+    assert f"2 commits between\n  {newest}" in result.stdout
     page = (tmp_path / "night" / "verdict.html").read_text()
     assert page.count("<svg") == len(METRICS)
-    steps = [one for one in history.series("small", [METRIC])[0].points if one]
-    assert [point.value for point in steps] == [steps[0].value, steps[1].value, steps[0].value]
+    (series,) = history.series("small", [METRIC])
+    values = [point.value for point in series.points]
+    assert values[0] < values[1] == values[2]
+    assert [(stored.dirty, stored.is_baseline) for stored in history.sets()] == [(False, True), *[(False, False)] * 2]
+
+
+def with_model(folder: Path, name: str, cycles: float, to: Path) -> Path:
+    """Return the results of `folder` as another cycle model would have priced them."""
+    results = json.loads((folder / "results.json").read_text())
+    (run,) = results["documents"]
+    run["provenance"]["cycle_model"] = name
+    for part in ("low", "value", "high"):
+        run["estimates"]["cycles_per_step"][part] += cycles
+    shutil.copytree(folder, to)
+    (to / "results.json").write_text(json.dumps(results))
+    return to
+
+
+def test_other_cycles_of_the_same_counts_are_laid_on_the_model(fast: Path, tmp_path: Path) -> None:
+    (run,) = json.loads((fast / "results.json").read_text())["documents"]
+    name = run["provenance"]["cycle_model"]
+    (compared,) = held(fast, with_model(fast, name, 5000, tmp_path / "other")).runs
+    assert compared.cycles_by_code == 0
+    assert [(cause.what, cause.before) for cause in compared.causes] == [("cycle model", "its numbers then")]
+
+
+def test_of_other_cycles_the_share_of_the_code_is_told_from_that_of_the_model(
+    fast: Path, slow: Path, tmp_path: Path
+) -> None:
+    (plain,) = held(fast, slow).runs
+    by_code = next(change.delta for change in plain.changes if change.metric.name == "cycles_per_step")
+    comparison = held(fast, with_model(slow, "newer", 5000, tmp_path / "other"))
+    assert comparison.runs[0].cycles_by_code == pytest.approx(by_code)
+    text = " ".join(verdict_text(comparison).split())
+    assert f"of the cycles, +5,000 come from the model and +{by_code:,.0f} from the code" in text
+    assert text.index("-> newer") < text.index("Source lines that grew")
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_results_of_the_history_are_listed_chosen_and_compared(fast: Path, slow: Path, tmp_path: Path) -> None:
+    store = History(tmp_path)
+    at = ("--history", tmp_path)
+    assert "store some with: harness nightly" in str(invoke("history", *at).exception)
+    for folder in (fast, slow):
+        store.add("small", read_result_set(folder))
+    first, second, _ = (commit.hash for commit in repository().commits)
+    assert "no baseline is set" in str(invoke("compare", *at).exception)
+    assert invoke("baseline", "set", first[:7], *at).output.startswith(f"baseline of small: #1, {first[:10]}, ")
+    listed = invoke("history", *at).output
+    assert [line.split()[:2] for line in listed.splitlines()[1:]] == [["#2", second[:10]], ["#1", first[:10]]]
+    series = invoke("history", "small", METRIC.name, *at).output
+    assert len(series.splitlines()) == 3
+    assert "<- +" in series.splitlines()[2]
+    assert json.loads(invoke("history", "small", "--json", *at).output)["series"][0]["metric"] == METRIC.name
+    compared = invoke("compare", *at)
+    assert (compared.exit_code, compared.output.splitlines()[0]) == (1, "REGRESSION: 1 of 1 run worse")
+    assert invoke("compare", second, first, *at).exit_code == 0
+    assert "did you mean 'flash_bytes'?" in str(invoke("history", "small", "flash_byte", *at).exception)
+    assert "did you mean 'small'?" in str(invoke("history", "smal", *at).exception)
+
+
+def test_what_cannot_be_halved_is_said(place: Path) -> None:
+    first, second, _ = (commit.hash for commit in repository().commits)
+    at = ("--repository", repository().path)
+    asked = ("bisect", place / "small.yaml", METRIC.name)
+    assert "is no ancestor of" in str(invoke(*asked, second, first, *at).exception)
+    assert "no commit 'nothing'" in str(invoke(*asked, "nothing", second, *at).exception)
+    assert "did you mean" in str(invoke("bisect", place / "small.yaml", "flash_byte", first, second, *at).exception)

@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from harness.result.layout import Layout
 from harness.trace import STEP_PHASES, Trace
 
 _PLAN = "plan.c"
+_IMAGES_OPEN = 8
 
 
 def select_run(folder: Path, documents: Sequence[Document], wanted: str | None) -> Document:
@@ -52,6 +53,13 @@ def _words(label: str) -> list[str]:
     return [word for word in re.split(r"[\s,\[\]]+", label) if word]
 
 
+@lru_cache(maxsize=_IMAGES_OPEN)
+def _open(path: Path, content: str) -> tuple[Image, SourceMap]:
+    """Return a firmware, read once: runs of a suite share it, and its debugging information takes long to read."""
+    image = Image(path)
+    return image, SourceMap(image)
+
+
 @dataclass(frozen=True)
 class StoredRun:
     """A run with what it left behind. Properties are read or computed at their first use."""
@@ -77,7 +85,11 @@ class StoredRun:
     @cached_property
     def image(self) -> Image:
         """Return the firmware as it ran."""
-        return Image(self._path("firmware"))
+        return self._opened[0]
+
+    @property
+    def _opened(self) -> tuple[Image, SourceMap]:
+        return _open(self._path("firmware"), evidence_of(self.document, self.folder).firmware.content)
 
     @cached_property
     def trace(self) -> Trace:
@@ -124,7 +136,7 @@ class StoredRun:
     @cached_property
     def origins(self) -> list[Origin]:
         """Return where each executed instruction comes from, in the order of the trace."""
-        return SourceMap(self.image).origins(self.trace.addresses.tolist())
+        return self._opened[1].origins(self.trace.addresses.tolist())
 
     @cached_property
     def stacks(self) -> list[DeepStack]:
