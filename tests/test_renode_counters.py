@@ -115,6 +115,15 @@ def test_firmware_that_reads_its_counters_sees_the_modelled_cycles_of_a_training
         assert cycles_of_steps(rows) == pytest.approx(cycles_of_steps(recorded["rows"]), rel=0.001)
 
 
+def test_without_a_pace_a_counter_shows_a_cycle_for_each_instruction(
+    engine: type[RenodeEngine], tmp_path: Path
+) -> None:
+    counted = counted_firmware("nrf52840", tmp_path)
+    trace = engine().run(Job(counted.elf, load_platform("nrf52840")))
+    rows = [record["text"] for record in trace.records if record["r"] == "row"]
+    assert cycles_of_steps(rows) == pytest.approx(counted.instructions, rel=0.01)
+
+
 def test_profile_says_the_same_on_both_engines(engine: type[RenodeEngine]) -> None:
     elf, platform = build("nrf52840", "cyccnt.c"), load_platform("nrf52840")
     on_default = profile(elf, platform, RegionName("my_function"))

@@ -17,7 +17,7 @@ from harness.platform import Platform
 CPU = "sysbus.cpu"
 
 _TEMPLATE = "run.resc.template"
-_MIPS = 1000
+_ONE_CYCLE_EACH = Pace(mips=1000, counter_hz=1_000_000_000)
 _QUANTUM_INSTRUCTIONS = 10_000_000
 
 
@@ -36,18 +36,18 @@ class Machine:
 def load_machine(session: Session, job: Job, vector_table: int, folder: Path, pace: Pace | None = None) -> Machine:
     """Write the script of `job`, its board and its data into `folder`, and have Renode execute it.
 
-    Virtual time goes at `pace`, or as fast as it can. Raises EngineError when Renode refuses the script.
+    Virtual time goes at `pace`, or as fast as it can with one cycle an instruction. Raises EngineError when Renode
+    refuses the script.
     """
     script = folder / SCRIPT
-    script.write_text(_script(job, vector_table, folder, pace), "utf-8")
+    script.write_text(_script(job, vector_table, folder, pace or _ONE_CYCLE_EACH), "utf-8")
     session.monitor(f"include @{escaped(script)}")
     return Machine(session, folder)
 
 
-def _script(job: Job, vector_table: int, folder: Path, pace: Pace | None) -> str:
+def _script(job: Job, vector_table: int, folder: Path, pace: Pace) -> str:
     description = folder / f"{job.platform.name}.repl"
     description.write_text(describe(job.platform, pace), "utf-8")
-    mips = _MIPS if pace is None else pace.mips
     writes = []
     for number, (address, data) in enumerate(job.writes):
         file = folder / f"write{number}.bin"
@@ -63,6 +63,6 @@ def _script(job: Job, vector_table: int, folder: Path, pace: Pace | None) -> str
         elf=escaped(job.elf.absolute()),
         writes=writes,
         vector_table=f"0x{vector_table:08x}",
-        quantum_s=f"{_QUANTUM_INSTRUCTIONS / mips / 1e6:.6f}",
-        mips=mips,
+        quantum_s=f"{_QUANTUM_INSTRUCTIONS / pace.mips / 1e6:.6f}",
+        mips=pace.mips,
     )
