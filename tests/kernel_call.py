@@ -78,7 +78,9 @@ class Call:
         self, function: str, params: PlacedStruct, *, random: int = 1, loss_max: float = 0.0, **step: Any
     ) -> dict[str, Any]:
         """Call `function` and return the members of struct step afterwards; `shared` has those of struct shared."""
-        shared = self.struct("shared", random=random, loss_max=loss_max)
+        shared = self.struct(
+            "shared", random=random, loss_max=loss_max, epoch_correct=0, epoch_selected=0, epoch_loss=0.0
+        )
         placed = self.struct("step", **{"shared": shared.address, **step})
         self.memory.call(function, params.address, placed.address)
         return {**placed.value, "shared": shared.value}

@@ -4,6 +4,9 @@
 #ifdef HARNESS_HARDWARE
 #include "port/cortex_m/hardware.h"
 #endif
+#ifdef HARNESS_TWIN
+#include "port/host/saved_states.h"
+#endif
 #include "port/port.h"
 #include "trainer/marker.h"
 #include "trainer/observe.h"
@@ -20,13 +23,7 @@ enum status {
     STATUS_SAMPLE_SIZE,
     STATUS_TOO_FEW_SAMPLES,
     STATUS_NO_VELOCITIES,
-};
-
-struct totals {
-    uint32_t steps;
-    uint32_t correct;
-    uint32_t selected;
-    float loss;
+    STATUS_NO_STATE,
 };
 
 static uint32_t check_inputs(void)
@@ -49,6 +46,9 @@ static uint32_t check_inputs(void)
     }
     if (run_request.optimizer != OPTIMIZER_STANDARDIZED && plan.trained[0]->velocity == NULL) {
         return STATUS_NO_VELOCITIES;
+    }
+    if (run_request.first_step > 0 && store->state_bytes != plan.state_bytes) {
+        return STATUS_NO_STATE;
     }
     return STATUS_OK;
 }
@@ -83,13 +83,13 @@ static void record_update(uint32_t number)
     record_end();
 }
 
-static void record_epoch(uint32_t number, const struct totals *totals)
+static void record_epoch(uint32_t number)
 {
     record_begin("epoch");
     record_number("n", number);
-    record_float("loss", totals->loss / (float)totals->steps);
-    record_number("ok", totals->correct);
-    record_number("selected", totals->selected);
+    record_float("loss", plan.shared->epoch_loss / (float)run_request.epoch_steps);
+    record_number("ok", plan.shared->epoch_correct);
+    record_number("selected", plan.shared->epoch_selected);
     record_end();
 }
 
@@ -112,14 +112,28 @@ static void evaluate(struct step *step, uint32_t number, uint32_t samples)
     record_end();
 }
 
-static void add_step(struct totals *totals, const struct step *step)
+static void add_step(const struct step *step)
 {
-    totals->steps++;
-    totals->correct += step->correct;
-    totals->loss += step->loss;
+    struct shared *shared = plan.shared;
+    shared->epoch_correct += step->correct;
+    shared->epoch_loss += step->loss;
     for (uint32_t i = 0; i < plan.trained_count; i++) {
-        totals->selected += plan.trained[i]->selection->count;
+        shared->epoch_selected += plan.trained[i]->selection->count;
     }
+}
+
+static void begin_epoch(void)
+{
+    plan.shared->epoch_correct = 0;
+    plan.shared->epoch_selected = 0;
+    plan.shared->epoch_loss = 0.0f;
+}
+
+/* How many of the steps done before belong to a minibatch that is still open. */
+static uint32_t open_minibatch(void)
+{
+    const uint32_t epoch_steps = run_request.epoch_steps;
+    return (epoch_steps > 0 ? run_request.first_step % epoch_steps : run_request.first_step) % run_request.batch_size;
 }
 
 /* The learning rate of the epoch in which step `number` (from 1) lies. */
@@ -138,9 +152,9 @@ static void train(struct step *step)
 {
     const struct sample_store *store = sample_store();
     const uint32_t *order = (const uint32_t *)(const void *)((const uint8_t *)store + store->order_offset);
-    struct totals totals = {0, 0, 0, 0.0f};
-    uint32_t in_minibatch = 0;
-    for (uint32_t number = 1; number <= run_request.steps; number++) {
+    uint32_t in_minibatch = open_minibatch();
+    for (uint32_t i = 0; i < run_request.steps; i++) {
+        const uint32_t number = run_request.first_step + i + 1;
         const bool ends_epoch = run_request.epoch_steps > 0 && number % run_request.epoch_steps == 0;
         in_minibatch++;
         /* The last minibatch of an epoch may be smaller. */
@@ -149,10 +163,10 @@ static void train(struct step *step)
         if (closes) {
             step->learning_rate = scheduled_rate(number);
         }
-        trainer_step(step, order[number - 1], closes);
+        trainer_step(step, order[i], closes);
         marker(PHASE_IO, NO_LAYER);
-        add_step(&totals, step);
-        if (number <= run_request.record_steps) {
+        add_step(step);
+        if (i < run_request.record_steps) {
             record_step(number, step);
             if (closes) {
                 record_update(number);
@@ -162,12 +176,15 @@ static void train(struct step *step)
             in_minibatch = 0;
         }
         if (ends_epoch) {
-            record_epoch(number, &totals);
-            totals = (struct totals){0, 0, 0, 0.0f};
+            record_epoch(number);
+            begin_epoch();
             if (run_request.evaluate_each_epoch > 0) {
                 evaluate(step, number, run_request.evaluate_each_epoch);
             }
         }
+#ifdef HARNESS_TWIN
+        save_state_after(number);
+#endif
     }
 }
 
@@ -181,7 +198,11 @@ int main(void)
     if (status != STATUS_OK) {
         finish(status);
     }
-    trainer_reset(run_request.seed);
+    if (run_request.first_step > 0) {
+        trainer_resume((const uint8_t *)sample_store() + sample_store()->state_offset);
+    } else {
+        trainer_reset(run_request.seed);
+    }
     marker(PHASE_IO, NO_LAYER);
     record_start();
     struct step step = {
@@ -203,7 +224,7 @@ int main(void)
     trainer_settle(&step);
     marker(PHASE_IO, NO_LAYER);
     if (run_request.evaluate_at_end > 0) {
-        evaluate(&step, run_request.steps, run_request.evaluate_at_end);
+        evaluate(&step, run_request.first_step + run_request.steps, run_request.evaluate_at_end);
     }
 #ifdef HARNESS_OBSERVE
     observe_record();
@@ -213,7 +234,7 @@ int main(void)
     cycle_counter_report();
 #endif
     record_begin("end");
-    record_number("n", run_request.steps);
+    record_number("n", run_request.first_step + run_request.steps);
     record_number("state", trainer_state_checksum());
     record_end();
     finish(STATUS_OK);

@@ -65,7 +65,10 @@ struct structures {
 /* What all layers share and what survives a step. */
 struct shared {
     uint32_t random;
-    float loss_max; /* largest loss so far */
+    float loss_max;          /* largest loss so far */
+    uint32_t epoch_correct;  /* of the steps of this epoch so far */
+    uint32_t epoch_selected; /* structures that got a gradient in them */
+    float epoch_loss;        /* their sum */
 };
 
 /* One training step or one evaluation: what the kernels need to know, and what the loss tells. */

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RUN_REQUEST_VERSION 2u
+#define RUN_REQUEST_VERSION 3u
 
 enum update_policy {
     POLICY_FULL,        /* every structure */
@@ -36,6 +36,7 @@ enum rounding {
 struct run_request {
     uint32_t version;
     uint32_t steps;               /* training steps to run */
+    uint32_t first_step;          /* steps done before, which left the state in the sample store; 0: a new training */
     uint32_t epoch_steps;         /* an epoch record, and evaluation if asked, after this many; 0: never */
     uint32_t record_steps;        /* the first so many steps get a record each */
     uint32_t evaluate_each_epoch; /* test samples evaluated after each epoch */

@@ -1,4 +1,4 @@
-/* The samples, in memory-mapped external flash: a header, the visiting order, labels and samples. */
+/* The samples, in memory-mapped external flash: a header, the visiting order, labels, samples and perhaps a state. */
 #ifndef HARNESS_SAMPLE_STORE_H
 #define HARNESS_SAMPLE_STORE_H
 
@@ -15,11 +15,13 @@ struct sample_store {
     uint32_t order_count;
     uint32_t train_count;
     uint32_t test_count;
-    uint32_t order_offset;  /* uint32_t[order_count], training sample of each step */
+    uint32_t order_offset;  /* uint32_t[order_count], training sample of each step to run */
     uint32_t labels_offset; /* uint8_t[train_count + test_count] */
     uint32_t samples_offset;
     uint32_t schedule_count;  /* epochs with a learning rate of their own */
     uint32_t schedule_offset; /* float[schedule_count]; the last one holds for later epochs */
+    uint32_t state_bytes;     /* of a state to go on from; 0: none */
+    uint32_t state_offset;
 };
 
 /* Where the port found the store. */

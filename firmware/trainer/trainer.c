@@ -16,6 +16,11 @@ void trainer_reset(uint32_t seed)
     plan.shared->random = seed;
 }
 
+void trainer_resume(const void *state)
+{
+    memcpy(arena, state, plan.state_bytes);
+}
+
 static void load_sample(struct step *step, uint32_t index)
 {
     const struct sample_store *store = sample_store();

@@ -7,6 +7,9 @@
 /* Put the initial state into the arena. */
 void trainer_reset(uint32_t seed);
 
+/* Put a state into the arena that an earlier run of the same plan was left in. */
+void trainer_resume(const void *state);
+
 /* One training step on training sample `sample`; closes the minibatch when `closes_minibatch`. */
 void trainer_step(struct step *step, uint32_t sample, bool closes_minibatch);
 

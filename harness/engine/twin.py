@@ -7,7 +7,8 @@ import signal
 import subprocess
 import tempfile
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,18 @@ REFUSALS = {
     3: "the samples have another size than the input of the network",
     4: "the sample store holds too few samples",
     5: "the plan has no velocities, which an optimizer with momentum needs",
+    6: "the sample store holds no state of this plan to go on from",
 }
 """What a status other than 0 of `finish` means (enum status in firmware/trainer/main.c)."""
 
 
 @dataclass(frozen=True)
 class TwinRun:
-    """What the twin did: its records, and the state at the end."""
+    """What the twin did: its records, the state at the end, and the states behind chosen steps."""
 
     records: tuple[dict[str, Any], ...]
     state: bytes
+    saved: dict[int, bytes] = field(default_factory=dict)
 
 
 def float_of_bits(bits: int) -> float:
@@ -41,9 +44,14 @@ def float_of_bits(bits: int) -> float:
 
 
 def run_twin(
-    executable: Path, request: RunRequest, store: bytes, timeout_s: float, progress: Progress | None = None
+    executable: Path,
+    request: RunRequest,
+    store: bytes,
+    timeout_s: float,
+    progress: Progress | None = None,
+    saved_steps: Sequence[int] = (),
 ) -> TwinRun:
-    """Run the twin to its end; `progress` learns of every epoch.
+    """Run the twin to its end; `progress` learns of every epoch. The states behind `saved_steps` (from 1) are kept.
 
     Raises EngineError when it fails, crashes or takes longer than `timeout_s`.
     """
@@ -52,6 +60,7 @@ def run_twin(
         (folder / "request").write_bytes(request.pack())
         (folder / "store").write_bytes(store)
         command = [str(executable), *(str(folder / name) for name in ("request", "store", "state"))]
+        command += map(str, saved_steps)
         with (folder / "errors").open("w+b") as errors:
             twin = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
             timer = threading.Timer(timeout_s, twin.kill)
@@ -70,7 +79,8 @@ def run_twin(
             raise EngineError(f"the twin did not end within {timeout_s:g} s")
         if status != 0:
             raise EngineError(f"the twin failed: {_reason(status, complaint)}")
-        return TwinRun(tuple(records), (folder / "state").read_bytes())
+        saved = {step: (folder / f"state-{step}").read_bytes() for step in saved_steps}
+        return TwinRun(tuple(records), (folder / "state").read_bytes(), saved)
 
 
 def _read_records(twin: subprocess.Popen[bytes], progress: Progress | None) -> list[dict[str, Any]]:

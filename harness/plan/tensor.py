@@ -19,7 +19,7 @@ ELEMENT_BYTES: dict[ElementType, int] = {
     "float32": 4,
     "quant": 28,  # struct quant in firmware/trainer/plan.h
     "selection": 12,  # struct selection, likewise
-    "shared": 8,  # struct shared, likewise
+    "shared": 20,  # struct shared, likewise
     "direction": 12,  # struct direction, likewise
 }
 

@@ -112,7 +112,8 @@ class QuantizedTraining:
         self.first = [i for i, drawn in enumerate(weights) if drawn is not None][-trained_layers]
         self.trained_values = trained_values(self.nodes, self.first)
         self.generator = Generator(settings.seed)
-        self.loss_max = ZERO
+        self.loss_max = self.epoch_loss = ZERO
+        self.epoch_correct = self.epoch_selected = 0
         self.quants: dict[str, Quant] = {}
         self._quantize_values(input_range, ranges, tracked_activations)
         self._quantize_errors(ranges, tracked_errors)
@@ -402,7 +403,9 @@ class QuantizedTraining:
     def tensors(self) -> dict[str, bytes]:
         """Return everything that survives a step, by the name it has in a plan."""
         state = {name: quant.pack() for name, quant in self.quants.items()}
-        state["shared"] = struct.pack("<If", self.generator.state, self.loss_max)
+        state["shared"] = struct.pack(
+            "<IfIIf", self.generator.state, self.loss_max, self.epoch_correct, self.epoch_selected, self.epoch_loss
+        )
         for i, own in self.parameters.items():
             if own.trained:
                 state |= {
@@ -437,8 +440,7 @@ class QuantizedTraining:
         """
         records: list[dict[str, Any]] = []
         trained = [own for own in self.parameters.values() if own.trained]
-        in_minibatch = epoch_correct = epoch_selected = 0
-        epoch_loss = F(0)
+        in_minibatch = 0
         for n, (sample, label) in enumerate(samples, start=1):
             if len(schedule):
                 epoch = (n - 1) // epoch_steps if epoch_steps else 0
@@ -451,15 +453,19 @@ class QuantizedTraining:
             if closes:
                 self.update(in_minibatch)
                 in_minibatch = 0
+            self.epoch_loss, self.epoch_correct = self.epoch_loss + loss.value, self.epoch_correct + int(loss.correct)
+            self.epoch_selected += sum(counts)
             records.append({"r": "step", "n": n, "loss": bits(loss.value), "ok": int(loss.correct), "k": counts})
             if closes:
                 records.append({"r": "update", "n": n, "state": checksum(state_bytes(self.tensors()))})
-            epoch_loss, epoch_correct = epoch_loss + loss.value, epoch_correct + loss.correct
-            epoch_selected += sum(counts)
             if ends:
-                mean = bits(epoch_loss / F(epoch_steps))
-                records.append({"r": "epoch", "n": n, "loss": mean, "ok": epoch_correct, "selected": epoch_selected})
-                epoch_loss, epoch_correct, epoch_selected = F(0), 0, 0
+                mean, correct, selected = (
+                    bits(self.epoch_loss / F(epoch_steps)),
+                    self.epoch_correct,
+                    self.epoch_selected,
+                )
+                records.append({"r": "epoch", "n": n, "loss": mean, "ok": correct, "selected": selected})
+                self.epoch_loss, self.epoch_correct, self.epoch_selected = ZERO, 0, 0
                 records += self.evaluation(n, evaluated_each_epoch)
         records += self.evaluation(len(samples), evaluated)
         records.append({"r": "end", "n": len(samples), "state": checksum(state_bytes(self.tensors()))})

@@ -1,10 +1,13 @@
 /* The twin: request and samples come from files, records go to standard output, the final state to a file.
  *
- * usage: twin REQUEST STORE STATE */
+ * The state after each STEP goes to the file STATE-STEP.
+ *
+ * usage: twin REQUEST STORE STATE [STEP...] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "port/host/saved_states.h"
 #include "port/port.h"
 #include "trainer/marker.h"
 #include "trainer/plan.h"
@@ -13,6 +16,7 @@
 
 static const struct sample_store *store;
 static const char *state_path;
+static char **chosen_steps; /* ends with NULL */
 
 int firmware_main(void);
 
@@ -62,13 +66,33 @@ void marker(uint32_t phase, int32_t layer)
     (void)layer;
 }
 
+static void write_state(const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(arena, 1, plan.state_bytes, file) != plan.state_bytes || fclose(file) != 0) {
+        fail("cannot write", path);
+    }
+}
+
+void save_state_after(uint32_t number)
+{
+    char name[16];
+    snprintf(name, sizeof name, "%u", number);
+    for (char **chosen = chosen_steps; *chosen; chosen++) {
+        if (strcmp(*chosen, name) == 0) {
+            char path[4096];
+            if (snprintf(path, sizeof path, "%s-%s", state_path, name) >= (int)sizeof path) {
+                fail("too long a path:", state_path);
+            }
+            write_state(path);
+        }
+    }
+}
+
 void finish(uint32_t status)
 {
     if (status == 0) {
-        FILE *file = fopen(state_path, "wb");
-        if (!file || fwrite(arena, 1, plan.state_bytes, file) != plan.state_bytes || fclose(file) != 0) {
-            fail("cannot write", state_path);
-        }
+        write_state(state_path);
     }
     if (fflush(stdout) != 0) {
         fail("cannot write", "standard output");
@@ -78,8 +102,8 @@ void finish(uint32_t status)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fputs("usage: twin REQUEST STORE STATE\n", stderr);
+    if (argc < 4) {
+        fputs("usage: twin REQUEST STORE STATE [STEP...]\n", stderr);
         return 64;
     }
     size_t size;
@@ -92,5 +116,6 @@ int main(int argc, char **argv)
     free(request);
     store = read_file(argv[2], &size);
     state_path = argv[3];
+    chosen_steps = argv + 4;
     return firmware_main();
 }
