@@ -49,6 +49,8 @@ class Cache:
         self._maker = maker or uuid.uuid4().hex
         self._fresh = fresh
         self._verified: dict[Path, Entry] = {}
+        self.used: dict[Path, Entry] = {}
+        """The entries that were found or made so far, by their folder."""
         self._stopped = threading.Event()
         self._computing: Callable[[str], None] = lambda step: None
         self.use = _use_of(folder / USE)
@@ -78,8 +80,14 @@ class Cache:
         """Compute `step` for `inputs` alone. Raises NotCachedError where nothing may be computed."""
         if self._only_stored:
             raise NotCachedError(step)
-        with locked(self.folder / LOCKS / f"{step}-{self._folder(step, inputs).name}", self.check_stopped):
+        with self.locked_folder(self._folder(step, inputs)):
             self.check_stopped()
+            yield
+
+    @contextmanager
+    def locked_folder(self, folder: Path) -> Iterator[None]:
+        """Hold the entry in `folder` alone."""
+        with locked(self.folder / LOCKS / f"{folder.parent.name}-{folder.name}", self.check_stopped):
             yield
 
     def watched(self, computing: Callable[[str], None]) -> Cache:
@@ -95,14 +103,13 @@ class Cache:
     def find(self, step: str, inputs: Inputs) -> Entry | None:
         """Return the stored entry of `step` for `inputs`, None when there is none that can be believed."""
         folder = self._folder(step, inputs)
-        if known := self._verified.get(folder):
-            return known
-        entry = read_entry(folder)
+        entry = self._verified.get(folder) or read_entry(folder)
         if entry is None or (self._fresh and entry.maker != self._maker):
             return None
-        with contextlib.suppress(OSError):
-            os.utime(folder / NOTE)  # the oldest in use goes first
-        self._verified[folder] = entry
+        if folder not in self._verified:
+            with contextlib.suppress(OSError):
+                os.utime(folder / NOTE)  # the oldest in use goes first
+        self._verified[folder] = self.used[folder] = entry
         return entry
 
     def forget(self) -> None:
@@ -141,7 +148,7 @@ class Cache:
             shutil.rmtree(written.with_suffix(".old"), ignore_errors=True)
         entry = read_entry(folder)
         assert entry is not None, f"{folder} changed while it was written"
-        self._verified[folder] = entry
+        self._verified[folder] = self.used[folder] = entry
         return replace(entry, fresh=True)
 
 

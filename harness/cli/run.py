@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from harness.scenario import Scenario
 
 OUTPUT = Path("out")
+
+
+class Executors(StrEnum):
+    """Where runs execute."""
+
+    LOCAL = "local"
+    DASK = "dask"
 
 
 def read_files(files: list[Path], engine: str | None = None) -> list[Scenario]:
@@ -102,6 +110,12 @@ def run(
     calibration: Annotated[
         list[Path] | None, typer.Option("--calibration", help="What harness calibrate fitted to a board.")
     ] = None,
+    executor: Annotated[
+        Executors, typer.Option("--executor", help="Processes of this machine, or a Dask cluster.")
+    ] = Executors.LOCAL,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Of the Dask scheduler: tcp://HOST:8786.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do every step anew, whatever the cache has.")] = False,
 ) -> None:
     """Run scenarios: train on the twin, emulate the first steps, count, price, and report.
@@ -109,6 +123,8 @@ def run(
     The exit status is 0 when all runs ended well, 2 for bad input and 3 when a run failed; 1 is kept for regressions
     (docs/suites.md). Finished steps stay in the cache: after Ctrl-C, the same command goes on where it was.
     """
+    if (executor is Executors.DASK) != (scheduler is not None):
+        raise InputError("--executor dask and --scheduler ADDRESS go together; expected both or none of them")
     scenarios = read_files(scenario_files(files), engine and engine.value)
     if wanted or unwanted:
         from harness.scenario.selection import select
@@ -138,7 +154,7 @@ def run(
     stop_on_termination()
     with make_progress(len(scenarios)) as progress:
         limits = Limits(most_memory_bytes, time_limit)
-        documents = suite.run(progress, at_a_time, folder, limits, fail_fast=fail_fast)
+        documents = suite.run(progress, at_a_time, folder, limits, fail_fast=fail_fast, scheduler=scheduler)
     write_results(folder, documents)
     page = write_report(folder, documents)
     print_table(Console(), documents)

@@ -67,11 +67,19 @@ class Suite:
         shrink(self._cache, limit_bytes())
 
     def run(
-        self, observer: Observer, jobs: int, folder: Path, limits: Limits | None = None, *, fail_fast: bool = False
+        self,
+        observer: Observer,
+        jobs: int,
+        folder: Path,
+        limits: Limits | None = None,
+        *,
+        fail_fast: bool = False,
+        scheduler: str | None = None,
     ) -> list[Document]:
         """Return the documents of all runs in order, `jobs` runs at a time; their files go into `folder`.
 
-        With `fail_fast`, the first run that fails ends the others. Ctrl-C ends all processes and is passed on.
+        With `fail_fast`, the first run that fails ends the others. Ctrl-C ends all processes and is passed on. With the
+        address of a Dask `scheduler`, its workers run what the cache does not have; they have their own limits.
         """
         documents = []
         for scenario, entry in zip(self._scenarios, self._found, strict=True):
@@ -79,7 +87,13 @@ class Suite:
                 documents.append(recalled(entry, scenario, folder))
                 observer.finished(documents[-1])
         done = iter(documents)
-        ran = iter(run_suite(self.prepared, observer, jobs, folder, limits, fresh=self._fresh, fail_fast=fail_fast))
+        fresh = self._fresh
+        if scheduler is None:
+            ran = iter(run_suite(self.prepared, observer, jobs, folder, limits, fresh=fresh, fail_fast=fail_fast))
+        else:
+            from harness.pipeline.cluster import run_on_cluster
+
+            ran = iter(run_on_cluster(self.prepared, observer, folder, scheduler, fresh=fresh, fail_fast=fail_fast))
         return [next(ran if entry is None else done) for entry in self._found]
 
 
