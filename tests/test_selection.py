@@ -36,6 +36,7 @@ def labels(found: list[Scenario]) -> list[str]:
         (["first"], [], ["nrf52840,uint8", "nrf52840,float32", "rp2040,uint8", "rp2040,float32"]),
         (["sec*"], [], ["second"]),
         (["first[nrf52840,uint8]"], [], ["nrf52840,uint8"]),
+        (["first[*,uint8]"], [], ["nrf52840,uint8", "rp2040,uint8"]),
         (["tag:large"], [], ["second"]),
         (["tag:*ght*"], ["dtype=uint8"], ["nrf52840,float32", "rp2040,float32"]),
         (["platform=rp2040", "second"], [], ["rp2040,uint8", "rp2040,float32", "second"]),

@@ -42,7 +42,8 @@ def _means(word: str, scenario: Scenario) -> bool:
     key, equals, value = word.partition("=")
     if equals:
         return any(fnmatchcase(_text(found), value) for found in _values(scenario, key))
-    return any(fnmatchcase(name, word) or name == word for name in (scenario.name, scenario.label))
+    pattern = word.replace("[", "[[]")  # labels have brackets of their own
+    return any(fnmatchcase(name, pattern) for name in (scenario.name, scenario.label))
 
 
 def _values(scenario: Scenario, key: str) -> list[Any]:
