@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,7 +105,11 @@ def _explain(result: Bisection, limits: Thresholds, output: Path | None) -> None
     from harness.verdict import compare, read_result_set
 
     try:
-        comparison = compare(read_result_set(result.last_good.folder), read_result_set(result.first_bad.folder), limits)
+        before, after = (
+            replace(read_result_set(probe.folder), name=probe.commit.subject)
+            for probe in (result.last_good, result.first_bad)
+        )
+        comparison = compare(before, after, limits)
     except InputError as error:
         typer.echo(f"\nwhat moved cannot be told: {error}")
         return

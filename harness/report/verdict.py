@@ -92,13 +92,21 @@ def grown_and_shrunk(comparison: Comparison) -> tuple[list[LineOfRuns], list[Lin
     return [one for one in lines if one.line.delta > 0], [one for one in reversed(lines) if one.line.delta < 0]
 
 
-def culprit(comparison: Comparison) -> str:
-    """Name the line that grew most, for those who read no further; empty when nothing is worse or no line is known."""
+def culprits(comparison: Comparison) -> list[str]:
+    """Name the line that grew most, and that of those written anew if it is another one, for who reads no further.
+
+    Empty when nothing is worse or no line is known.
+    """
     grown, _ = grown_and_shrunk(comparison)
     if not comparison.regressed or not grown:
-        return ""
-    line = grown[0].line
-    return f"most at {line.place}, {line.function}, {where(line.where[0])}: {signed(line.delta)} instructions a step"
+        return []
+    anew = next((entry for entry in grown if entry.line.rewritten), None)
+    found = [f"most at {_at(grown[0].line)}"]
+    return found + ([f"of the lines written anew, most at {_at(anew.line)}"] if anew and anew != grown[0] else [])
+
+
+def _at(line: MovedLine) -> str:
+    return f"{line.place}, {line.function}, {where(line.where[0])}: {signed(line.delta)} instructions a step"
 
 
 def all_bytes(comparison: Comparison) -> list[BytesOfRuns]:

@@ -9,7 +9,7 @@ from harness.report.verdict import (
     WORDS,
     accuracy_label,
     all_causes,
-    culprit,
+    culprits,
     difference,
     grown_and_shrunk,
     growth,
@@ -34,7 +34,7 @@ def verdict_markdown(comparison: Comparison, most: int = 10) -> str:
     sign = "❌" if comparison.regressed else "✅"
     blocks = [
         f"### {sign} {_plain(headline(comparison))}",
-        *([_plain(culprit(comparison))] if culprit(comparison) else []),
+        *(_plain(one) for one in culprits(comparison)),
         f"before: `{_code(side(comparison.before))}`  \nafter: `{_code(side(comparison.after))}`",
         *_causes(comparison),
         *_lines(comparison, most),

@@ -19,7 +19,7 @@ from harness.report.verdict import (
     all_bytes,
     all_causes,
     all_sources,
-    culprit,
+    culprits,
     cycles_note,
     difference,
     grown_and_shrunk,
@@ -70,7 +70,7 @@ def _page(comparison: Comparison, series: Sequence[Series]) -> Row:
     grown, shrunk = grown_and_shrunk(comparison)
     return {
         "title": headline(comparison),
-        "culprit": culprit(comparison),
+        "culprits": culprits(comparison),
         "good": not comparison.regressed,
         "sides": [("before", side(comparison.before)), ("after", side(comparison.after))],
         "commits": [(commit.hash[:10], commit.subject) for commit in reversed(comparison.commits)],

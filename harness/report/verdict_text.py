@@ -13,7 +13,7 @@ from harness.report.verdict import (
     all_bytes,
     all_causes,
     all_sources,
-    culprit,
+    culprits,
     cycles_note,
     difference,
     grown_and_shrunk,
@@ -47,7 +47,7 @@ _STATES = {
 def verdict_text(comparison: Comparison, most: int = 8) -> str:
     """Return the verdict; of lists that are longer than `most`, the rest is counted (0: everything is shown)."""
     blocks = [
-        [headline(comparison), *_wrapped(culprit(comparison), "  ", "")],
+        [headline(comparison), *_culprits(comparison)],
         _sides(comparison),
         *_states_block(comparison),
         _causes(comparison),
@@ -68,6 +68,11 @@ def _wrapped(text: str, indent: str, first: str | None = None) -> list[str]:
 
 def _cut(text: str, width: int) -> str:
     return notation.plain(text, width)
+
+
+def _culprits(comparison: Comparison) -> Iterator[str]:
+    for one in culprits(comparison):
+        yield from _wrapped(one, "  ", "")
 
 
 def _sides(comparison: Comparison) -> list[str]:
