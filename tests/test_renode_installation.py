@@ -17,6 +17,7 @@ import pytest
 
 from harness.engine.renode.download import Release, check, fetch, install, release_for, unpack
 from harness.engine.renode.installation import (
+    HOW_TO_GET,
     TESTED_VERSION,
     find_renode,
     installed_command,
@@ -158,6 +159,26 @@ def test_another_version_is_used_with_a_warning_that_names_the_tested_one(bare: 
 def test_no_renode_at_all_is_one_line_with_the_command_that_installs_it(bare: Path) -> None:
     with pytest.raises(MissingToolError, match="run 'harness renode install'"):
         require_renode()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", str(ROOT / "scenarios" / "quickstart.yaml"), "--engine", "renode"],
+        ["profile", "firmware.elf", "--platform", "nrf52840", "--engine", "renode"],
+    ],
+    ids=["run", "profile"],
+)
+def test_commands_that_ask_for_renode_end_before_any_work_where_there_is_none(bare: Path, command: list[str]) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "harness", *command], cwd=bare, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == MissingToolError("").exit_status
+    assert result.stderr.splitlines() == [
+        f"Renode is not here, neither in RENODE nor on PATH nor in the cache: {HOW_TO_GET}"
+    ]
+    assert not result.stdout
+    assert not list(bare.rglob("*.html"))
 
 
 def test_a_variable_that_names_no_program_is_bad_input(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,15 +14,13 @@ class Engines(StrEnum):
     RENODE = "renode"
 
 
-def warn_of_renode(*engines: str) -> None:
-    """Say on standard error which version was tested when one of the engines is Renode and this is another one.
+def look_for_renode(*, required: bool) -> None:
+    """Say on standard error which version was tested when the Renode that is here is another one.
 
-    Raises InputError or MissingToolError when what was found is no Renode.
+    Raises InputError or MissingToolError when what was found is no Renode, or there is none but it is required.
     """
-    if Engines.RENODE not in engines:
-        return
-    from harness.engine.renode.installation import find_renode
+    from harness.engine.renode.installation import find_renode, require_renode
 
-    renode = find_renode()
+    renode = require_renode() if required else find_renode()
     if renode is not None and renode.warning:
         typer.echo(renode.warning, err=True)

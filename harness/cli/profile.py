@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.engines import Engines, warn_of_renode
+from harness.cli.engines import Engines, look_for_renode
 from harness.errors import EXIT_REGRESSION, InputError, nearest
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def profile(
 
     name = None if region is None else RegionName(region, to, call)
     memory_system = None if platform is None else BoardMemory()
-    warn_of_renode(engine)
+    if engine is Engines.RENODE:
+        look_for_renode(required=True)
     runs_on = engine_named(engine.value)
     result = profile_region(elf, board, name, memory_system=memory_system, timeout_s=timeout_s, engine=runs_on)
     if as_json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from harness.cli.engines import Engines, warn_of_renode
+from harness.cli.engines import Engines, look_for_renode
 from harness.cli.scenario_files import scenario_files
 from harness.cli.size import size_bytes
 from harness.errors import EXIT_FAILURE, InputError
@@ -142,7 +142,9 @@ def run(
     from harness.report import print_table, write_report
     from harness.result import write_results
 
-    warn_of_renode(*(scenario.engine.name for scenario in scenarios))
+    if any(scenario.engine.name == Engines.RENODE for scenario in scenarios):
+        # Files may mix engines, and then the runs that have none fail alone; a cluster has its own Renode.
+        look_for_renode(required=engine is Engines.RENODE and executor is Executors.LOCAL)
     names = {scenario.name for scenario in scenarios}
     folder = output or OUTPUT / (names.pop() if len(names) == 1 else "suite")
     suite = Suite(scenarios, [read_calibration(path) for path in calibration or ()], fresh=fresh)
