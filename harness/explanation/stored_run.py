@@ -78,8 +78,10 @@ class StoredRun:
 
     @property
     def steps(self) -> int:
-        """Return the training steps that were emulated."""
+        """Return the training steps that the trace holds, each as often as it counts."""
         assert self.document.agreement is not None
+        if self.document.sampling is not None:
+            return self.document.sampling.weighted_steps
         return self.document.agreement.steps_emulated
 
     @cached_property

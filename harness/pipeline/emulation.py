@@ -1,9 +1,10 @@
-"""The emulation of the first steps, and its agreement with the twin."""
+"""The emulation of some steps, and its agreement with the twin."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.assets import content_hash
 from harness.build import Build, Image
 from harness.cache import Cache, Entry, Output, code_hash
 from harness.engine import Engine, Job, Progress, run_isolated
@@ -30,8 +31,11 @@ def emulate(
     request: RunRequest,
     data: TrainingData,
     progress: Progress | None,
+    state: bytes = b"",
 ) -> Entry:
-    """Return the entry with the trace of the first steps (the file `TRACE`), and the state they end in.
+    """Return the entry with the trace of the steps asked for (the file `TRACE`), and the state they end in.
+
+    Those of a request with a `first_step` go on from `state`.
 
     Raises what the engine raises, and EngineError when the samples do not fit the board.
     """
@@ -42,6 +46,7 @@ def emulate(
         "program": target.program,
         "request": request.pack().hex(),
         "data": data.identity,
+        "state": content_hash([state]),
         "state_bytes": prepared.plan.state_bytes,
         "platform": platform.model_dump(mode="json", exclude=set(_UNSEEN - {"memory_system"} if simulate else _UNSEEN)),
         "simulate": simulate,
@@ -50,7 +55,7 @@ def emulate(
 
     def compute() -> Output:
         image = Image(target.executable)
-        store = data.store().first_steps(request.steps, request.evaluate_at_end).pack()
+        store = data.store().steps_behind(request.first_step, request.steps, request.evaluate_at_end, state).pack()
         samples = platform.memory("samples")
         if len(store) > samples.size_bytes:
             raise EngineError(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from harness.errors import InputError
 from harness.model import Network, NetworkWeights, initial_weights, read_weights
 from harness.pipeline.recall import board_of
+from harness.pipeline.sampling import Draw, draw
 from harness.plan import Plan, check_flash, check_ram, make_plan
 from harness.platform import Calibration, Platform
 from harness.scenario import Scenario, Training
@@ -44,7 +46,14 @@ class PreparedRun:
     def steps_emulated(self) -> int:
         """Return the training steps that are emulated."""
         steps = self.scenario.engine.steps
+        if self.draw is not None:
+            return sum(sample.steps for sample in self.draw.samples)
         return self.steps_total if steps == "all" else int(steps)
+
+    @cached_property
+    def draw(self) -> Draw | None:
+        """Return which parts of the training are emulated; None when it is emulated from its first step on."""
+        return draw(self.scenario) if self.scenario.engine.steps == "sampled" else None
 
     @property
     def reset_layers(self) -> int:

@@ -32,6 +32,7 @@ from harness.pipeline.pretraining import Pretrained, pretrain, reset_layers
 from harness.pipeline.priced_run import price_run
 from harness.pipeline.recall import remember, run_of
 from harness.pipeline.run_request import emulated_request, training_request
+from harness.pipeline.sampled_emulation import emulate_samples, merged
 from harness.pipeline.training_data import TrainingData, training_data
 from harness.pipeline.twin_training import accuracy_of, build_twin, evaluate, train, twin_run, updated_share
 from harness.plan import weights_in_state
@@ -197,6 +198,7 @@ class Runner:
 
     def _run(self, journal: Journal) -> Document:
         prepared, cache = journal.prepared, self._cache.watched(journal.computing)
+        sampled = prepared.draw
         steps, engine = RunSteps(prepared, cache, journal.steps), _engine(prepared)
         if prepared.scenario.pretraining.epochs:
             with journal.stage(Stage.PRETRAIN):
@@ -216,22 +218,36 @@ class Runner:
             }
             keep_files(self._folder, prepared.id, files)
         with journal.stage(Stage.TRAIN):
-            training = train(cache, twin, training_request(prepared), data, journal.steps(prepared.steps_total))
+            training = train(
+                cache,
+                twin,
+                training_request(prepared),
+                data,
+                journal.steps(prepared.steps_total),
+                saved_steps=sampled.bounds if sampled else (),
+            )
             files[TRAINED] = _trained_weights(steps, training)
             records = twin_run(training).records
             before = steps.accuracies_before()
         with journal.stage(Stage.EMULATE):
             request = emulated_request(prepared)
+            told = journal.steps(request.steps)
             if prepared.scenario.engine.cpi == "model":
                 engine = paced_engine(cache, prepared, target, request, data)
-            emulation = emulate(cache, engine, prepared, target, request, data, journal.steps(request.steps))
+            samples: list[Entry] = []
+            if sampled is not None:
+                samples = emulate_samples(cache, engine, prepared, sampled, target, twin, training, data, told)
+                emulation = merged(cache, samples, sampled)
+            else:
+                emulation = emulate(cache, engine, prepared, target, request, data, told)
             if records_of_target := Trace.load(emulation.path(TRACE)).records:
                 files[TRANSCRIPT] = _transcript(records_of_target)
                 keep_files(self._folder, prepared.id, {TRANSCRIPT: files[TRANSCRIPT]})
-            agree(cache, prepared.plan, emulation, train(cache, twin, request, data, None))
+            if sampled is None:
+                agree(cache, prepared.plan, emulation, train(cache, twin, request, data, None))
             files[TRACE] = emulation.read(TRACE)
         with journal.stage(Stage.PRICE):
-            priced = price_run(cache, prepared, target, emulation)
+            priced = price_run(cache, prepared, target, emulation, samples)
             journal.cycle_model = priced.cycle_model
         kept = keep_files(self._folder, prepared.id, files)
         structures = sum(structures.count for structures in prepared.plan.trained)
@@ -239,10 +255,14 @@ class Runner:
             status="ok",
             accuracy=accuracy_of(records, prepared.scenario.dataset.train).model_copy(update=before),
             agreement=Agreement(
-                steps_emulated=request.steps, steps_total=prepared.steps_total, records_equal=True, weights_equal=True
+                steps_emulated=prepared.steps_emulated,
+                steps_total=prepared.steps_total,
+                records_equal=True,
+                weights_equal=True,
             ),
             counts=priced.counts,
             estimates=priced.estimates,
+            sampling=priced.sampling,
             memory=priced.memory,
             updated_share=updated_share(records, structures, prepared.steps_total),
             evidence=evidence(kept, sources_hash()),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from harness.engine.request import RunRequest
 from harness.pipeline.prepared_run import PreparedRun
+from harness.pipeline.sampling import Draw
 
 
 def emulated_request(prepared: PreparedRun) -> RunRequest:
@@ -31,6 +32,21 @@ def emulated_request(prepared: PreparedRun) -> RunRequest:
         record_steps=prepared.steps_emulated,
         evaluate_at_end=prepared.scenario.engine.evaluate,
     )
+
+
+def sample_requests(prepared: PreparedRun, sampled: Draw) -> list[RunRequest]:
+    """Return the request of each sample; test samples are evaluated behind the last one."""
+    whole, last = emulated_request(prepared), sampled.samples[-1]
+    return [
+        replace(
+            whole,
+            first_step=sample.first_step,
+            steps=sample.steps,
+            record_steps=sample.steps,
+            evaluate_at_end=whole.evaluate_at_end if sample is last else 0,
+        )
+        for sample in sampled.samples
+    ]
 
 
 def training_request(prepared: PreparedRun) -> RunRequest:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from harness.assets import content_hash
 from harness.build import Build, build_firmware
 from harness.cache import Cache, Entry, Output, code_hash
 from harness.engine.job import Progress
@@ -31,10 +33,19 @@ def evaluate(cache: Cache, twin: Build, data: TrainingData, samples: int) -> flo
     return float(record["ok"] / record["of"])
 
 
-def train(cache: Cache, twin: Build, request: RunRequest, data: TrainingData, progress: Progress | None) -> Entry:
+def train(
+    cache: Cache,
+    twin: Build,
+    request: RunRequest,
+    data: TrainingData,
+    progress: Progress | None,
+    state: bytes = b"",
+    saved_steps: Sequence[int] = (),
+) -> Entry:
     """Return what the twin does with `request`; see `twin_run`.
 
-    It is given the samples that it visits. Raises EngineError when it fails or takes longer than `TIMEOUT_S`.
+    It is given the samples that it visits, and the `state` that it goes on from. The states behind `saved_steps` are
+    kept; see `saved_state`. Raises EngineError when it fails or takes longer than `TIMEOUT_S`.
     """
     tested = max(request.evaluate_each_epoch, request.evaluate_at_end)
     inputs = {
@@ -42,15 +53,27 @@ def train(cache: Cache, twin: Build, request: RunRequest, data: TrainingData, pr
         "request": request.pack().hex(),
         "data": data.identity,
         "tested": tested,
+        "state": content_hash([state]),
+        "saved": list(saved_steps),
         "code": code_hash("engine/twin.py", "pipeline/twin_training.py"),
     }
 
     def compute() -> Output:
-        store = data.store().first_steps(request.steps, tested).pack()
-        run = run_twin(twin.executable, request, store, TIMEOUT_S, progress)
-        return Output(files={_RECORDS: json.dumps(run.records).encode(), _STATE: run.state})
+        store = data.store().steps_behind(request.first_step, request.steps, tested, state).pack()
+        run = run_twin(twin.executable, request, store, TIMEOUT_S, progress, saved_steps)
+        saved = {_saved_file(step): content for step, content in run.saved.items()}
+        return Output(files={_RECORDS: json.dumps(run.records).encode(), _STATE: run.state, **saved})
 
     return cache.get("training", inputs, compute)
+
+
+def _saved_file(step: int) -> str:
+    return f"state-{step}.bin"
+
+
+def saved_state(entry: Entry, step: int) -> bytes:
+    """Return the state of a training behind `step`, one of its `saved_steps`."""
+    return entry.read(_saved_file(step))
 
 
 def twin_run(entry: Entry) -> TwinRun:

@@ -23,7 +23,7 @@ from harness.report.drawn import Plot
 from harness.report.stored_plots import stored_plots
 from harness.report.strip import layer_strip, ram_strip
 from harness.report.suite import Suite, column_title
-from harness.result import NO_LAYER, Document, Estimate, Memory
+from harness.result import NO_LAYER, Document, Estimate, Interval, Memory, Sampling
 from harness.result.layout import Layout
 
 Context = dict[str, Any]
@@ -409,6 +409,26 @@ def _epoch_table(document: Document) -> Context:
     }
 
 
+def _sampled(sampling: Sampling) -> list[tuple[str, str]]:
+    strata, samples = len(sampling.strata), len(sampling.samples)
+    confidence = f"{notation.percent(sampling.confidence, 0)} confidence interval"
+
+    def said(interval: Interval) -> str:
+        return f"{notation.count(interval.mean)}, {confidence} {notation.count(interval.low)} to " + notation.count(
+            interval.high
+        )
+
+    return [
+        (
+            "samples",
+            f"{samples} at random places, as many in each of {strata} equally long spans of the training; costs per "
+            "step are means over all of it, estimated from them",
+        ),
+        ("instructions per step", said(sampling.instructions_per_step)),
+        ("cycles per step", f"≈ {said(sampling.cycles_per_step)}; the error of the cycle model comes on top"),
+    ]
+
+
 def _agreement(document: Document) -> list[tuple[str, str]]:
     agreement, counts, estimates = document.agreement, document.counts, document.estimates
     assert agreement is not None
@@ -418,10 +438,12 @@ def _agreement(document: Document) -> list[tuple[str, str]]:
     def said(equal: bool) -> str:
         return "equal in every bit" if equal else "DIFFER"
 
+    sampled = [] if document.sampling is None else _sampled(document.sampling)
     time_s, energy_mj = estimates.training_time_s, estimates.training_energy_mj
     energy_j = notation.ranged(energy_mj.value / 1e3, energy_mj.low / 1e3, energy_mj.high / 1e3)
     return [
         ("emulated", f"{agreement.steps_emulated:,} of {agreement.steps_total:,} training steps"),
+        *sampled,
         ("records", said(agreement.records_equal)),
         ("weights", said(agreement.weights_equal)),
         ("instructions", f"{counts.instructions_total:,} in emulation, exact"),

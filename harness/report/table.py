@@ -139,6 +139,13 @@ def _legend(suite: Suite, dropped: Sequence[_Column]) -> list[Text]:
                 + ", ".join(f"{one.title} ({one.letter})" for one in TRADEOFFS)
             ),
         ]
+    if any(document.sampling for document in suite.ok):
+        lines.append(
+            Text(
+                "sampled: instructions, cycles, time and energy are means over whole trainings, from samples; their "
+                "95 % confidence intervals are in results.csv"
+            )
+        )
     if suite.has_seeds:
         lines.append(
             Text(

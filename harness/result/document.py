@@ -83,7 +83,8 @@ class LayerCost(_Part):
 class Counts(_Part):
     """Exact numbers of executed instructions.
 
-    Per-step numbers are totals over the emulated training steps divided by their number, so they need not be whole.
+    Per-step numbers are totals over the emulated training steps divided by their number, so they need not be whole;
+    those of a sampled run (see `Sampling`) are means over the whole training, estimated from exact counts of samples.
     `by_phase` and `by_layer` each sum to `instructions_per_step`; phases outside the training step (`startup`,
     `evaluate`) stand only in `instructions_total`, which counts the emulation from reset to its end.
     """
@@ -157,6 +158,44 @@ class Memory(_Part):
     flash_budget_bytes: Bytes
 
 
+class Interval(_Part):
+    """A mean per step over the whole training, estimated from samples, and the ends of its confidence interval."""
+
+    mean: Cost
+    low: Cost
+    high: Cost
+    standard_error: Cost
+    degrees_of_freedom: Cost
+
+
+class SampleCost(_Part):
+    """What one sample came to: `steps` steps behind the first `first_step` of the training."""
+
+    stratum: Annotated[int, Field(ge=0)]
+    first_step: Annotated[int, Field(ge=0)]
+    steps: Annotated[int, Field(ge=1)]
+    instructions_per_step: Cost
+    cycles_per_step: Cost
+
+
+class Sampling(_Part):
+    """How the emulated steps stand for the whole training, when samples of it were emulated.
+
+    Counts and estimates are then means over the whole training, estimated from the samples. `strata` says of how many
+    blocks each stratum consists, `samples` which blocks were drawn, in the order of the training. The stored trace is
+    the sum of all samples, each times the number of blocks in its stratum over their greatest common divisor, and
+    holds so `weighted_steps` steps. Intervals have the given `confidence` (0..1).
+    """
+
+    strata: tuple[Annotated[int, Field(ge=1)], ...]
+    samples: tuple[SampleCost, ...]
+    weighted_steps: Annotated[int, Field(ge=1)]
+    confidence: Share
+    instructions_per_step: Interval
+    by_phase: dict[str, Interval]
+    cycles_per_step: Interval
+
+
 class StoredFile(_Part):
     """A file beside the results: its name within the output folder, and the hash of its content."""
 
@@ -215,6 +254,7 @@ class Document(_Part):
     agreement: Agreement | None = None
     counts: Counts | None = None
     estimates: Estimates | None = None
+    sampling: Sampling | None = Field(default=None, description="only of a run with `engine.steps: sampled`")
     memory: Memory | None = None
     updated_share: Share | None = Field(
         default=None, description="mean share of the structures of the trainable layers that got a gradient"

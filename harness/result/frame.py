@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from pydantic import JsonValue
 
-from harness.result.document import Document, Estimate
+from harness.result.document import Document, Estimate, Estimates, Sampling
 
 Row = dict[str, Any]
 
@@ -65,6 +65,22 @@ def _estimate(name: str, estimate: Estimate) -> Row:
     return {name: estimate.value} | {f"{name}_{part}": getattr(estimate, part) for part in _BESIDE}
 
 
+def _intervals(sampling: Sampling, estimates: Estimates) -> Row:
+    """Return the confidence intervals of what was sampled. Time and energy are as uncertain as the cycles are."""
+    intervals = {"instructions_per_step": sampling.instructions_per_step, "cycles_per_step": sampling.cycles_per_step}
+    intervals |= {f"instructions_{phase}_per_step": interval for phase, interval in sampling.by_phase.items()}
+    row: Row = {"samples": len(sampling.samples)}
+    for name, interval in intervals.items():
+        row |= {f"{name}_ci95_low": interval.low, f"{name}_ci95_high": interval.high}
+    cycles = sampling.cycles_per_step
+    for name in type(estimates).model_fields:
+        if name != "cycles_per_step" and cycles.mean:
+            value = getattr(estimates, name).value
+            row |= {f"{name}_ci95_low": value * cycles.low / cycles.mean}
+            row |= {f"{name}_ci95_high": value * cycles.high / cycles.mean}
+    return row
+
+
 def result_values(document: Document) -> Row:
     """Return what one run came to as flat columns: nothing of what a failed run did not get to."""
     row: Row = {}
@@ -85,6 +101,8 @@ def result_values(document: Document) -> Row:
     if estimates := document.estimates:
         for name in type(estimates).model_fields:
             row |= _estimate(name, getattr(estimates, name))
+    if document.sampling and document.estimates:
+        row |= _intervals(document.sampling, document.estimates)
     if memory := document.memory:
         for name, value in memory.model_dump().items():
             if name == "arena_by_category":

@@ -98,7 +98,7 @@ class CountOrWord:
         return {"anyOf": [{"type": "integer", "minimum": self.least}, {"enum": list(self.words)}]}
 
 
-Steps = Annotated[int | Literal["all"], CountOrWord(("all",))]
+Steps = Annotated[int | Literal["all", "sampled"], CountOrWord(("all", "sampled"))]
 ResetLayers = Annotated[int | Literal["all"], CountOrWord(("all",), least=0)]
 TrainedLayers = Annotated[int | Literal["all", "auto"], CountOrWord(("all", "auto"))]
 

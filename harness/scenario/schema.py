@@ -336,6 +336,33 @@ class MemoryBudget(Section):
         return self
 
 
+class Sampling(Section):
+    """Which minibatches are emulated with `steps: sampled`: drawn anywhere in the training, which the twin does whole.
+
+    The training is cut into strata, equally long spans that follow each other.
+    """
+
+    strata: int = Field(8, ge=1, le=4096, description="spans that the training is cut into", examples=[8])
+    samples: int = Field(
+        2,
+        ge=1,
+        le=4096,
+        description="samples drawn at random in each stratum; with one, neighbouring strata have to tell how much "
+        "samples vary, which makes the interval wider",
+        examples=[2],
+    )
+    minibatches: int = Field(
+        1, ge=1, le=4096, description="minibatches of a sample, one behind the other", examples=[1]
+    )
+    seed: int = Field(1, ge=0, lt=SEED_LIMIT, description="seed of the drawing", examples=[1])
+
+    @model_validator(mode="after")
+    def _more_than_one(self) -> Self:
+        if self.strata * self.samples == 1:
+            conflict("one sample tells no interval; expected two samples or strata", "samples", "strata")
+        return self
+
+
 class EngineChoice(Section):
     """What executes the firmware, and how much of the training it executes."""
 
@@ -352,9 +379,11 @@ class EngineChoice(Section):
     )
     steps: Steps = Field(
         64,
-        description="training steps that are emulated and compared with the twin; `all` emulates the whole training",
-        examples=[64, "all"],
+        description="training steps that are emulated and compared with the twin: so many from the first on; `all` "
+        "emulates the whole training; `sampled` minibatches drawn from all of it, as `sampling` says",
+        examples=[64, "all", "sampled"],
     )
+    sampling: Sampling = Field(default_factory=Sampling, description="the drawing of `steps: sampled`")
     evaluate: int = Field(
         16, ge=0, le=1_000_000, description="test samples evaluated in emulation after the last step", examples=[16]
     )
@@ -419,9 +448,23 @@ class Scenario(Section):
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:
         visits = self.dataset.train * self.training.epochs
-        if self.engine.steps != "all" and self.engine.steps > visits:
+        if isinstance(self.engine.steps, int) and self.engine.steps > visits:
             conflict(
                 f"{self.engine.steps} steps, but the training has only {visits}; expected at most {visits}, or 'all'",
+                "engine.steps",
+                "training.epochs",
+                "dataset.train",
+            )
+        sampling = self.engine.sampling
+        wanted = sampling.strata * sampling.samples * sampling.minibatches
+        minibatches = -(-self.dataset.train // self.training.batch_size) * self.training.epochs
+        if self.engine.steps == "sampled" and wanted > minibatches:
+            conflict(
+                f"{wanted} minibatches, but the training has only {minibatches}; expected fewer strata, samples or "
+                "minibatches, or steps: all",
+                "engine.sampling.strata",
+                "engine.sampling.samples",
+                "engine.sampling.minibatches",
                 "engine.steps",
                 "training.epochs",
                 "dataset.train",

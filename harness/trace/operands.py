@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from harness.trace.instruction import Instruction, Kind
 
@@ -91,6 +92,7 @@ _BRANCHES = frozenset(
 )
 
 
+@lru_cache(maxsize=1 << 15)
 def operands_of(instruction: Instruction) -> Operands:
     """Return the operands of `instruction` from its text (Armv7-M ARM, A7.7, for the order of operands)."""
     stem = instruction.mnemonic.split(".", 1)[0]
