@@ -207,14 +207,14 @@ def _explained(found: RunComparison, names: set[str], sides: _Sides) -> RunCompa
         before, after = StoredRun(old, sides.before.folder), StoredRun(new, sides.after.folder)
         same = _same_counts(old, new)
         found = replace(found, sources=tuple(changed_sources(before, after)))
+        if names & {RAM, FLASH}:
+            found = replace(found, sizes=(*found.sizes, *run_sizes(before, after)))
         if INSTRUCTIONS in names:
             found = replace(found, movement=run_movement(before, after))
         if CYCLES in names and same:
             found = replace(found, cycles_by_code=0.0, causes=_with_model(found.causes))
         elif CYCLES in names and any(cause.what == "cycle model" for cause in found.causes):
             found = replace(found, cycles_by_code=_priced(after) - _priced(before))
-        if names & {RAM, FLASH}:
-            found = replace(found, sizes=(*found.sizes, *run_sizes(before, after)))
         if STACK in names:
             found = replace(found, frames=tuple(stack_frames(before, after)))
     except InputError as error:
