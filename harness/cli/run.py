@@ -142,7 +142,7 @@ def run(
     from harness.report import print_table, write_report
     from harness.result import write_results
 
-    if any(scenario.engine.name == Engines.RENODE for scenario in scenarios):
+    if any(scenario.engine.name == Engines.RENODE.value for scenario in scenarios):
         # Files may mix engines, and then the runs that have none fail alone; a cluster has its own Renode.
         look_for_renode(required=engine is Engines.RENODE and executor is Executors.LOCAL)
     names = {scenario.name for scenario in scenarios}
