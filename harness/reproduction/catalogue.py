@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from harness.errors import InputError, nearest
 from harness.reproduction.figure import Figure
-from harness.reproduction.figures import accuracy, scratch
+from harness.reproduction.figures import accuracy, boards, epochs, growth, latency, mcunet, memory, partial, scratch
 
-FIGURES: tuple[Figure, ...] = (accuracy.FIGURE, scratch.FIGURE)
+FIGURES: tuple[Figure, ...] = (
+    accuracy.FIGURE,
+    latency.FIGURE,
+    memory.FIGURE,
+    partial.FIGURE,
+    epochs.FIGURE,
+    growth.FIGURE,
+    scratch.FIGURE,
+    boards.FIGURE,
+    mcunet.FIGURE,
+)
 ALL = "all"
 
 

@@ -1,26 +1,31 @@
-"""Charts as pictures: the paper's panel left, ours right, on one scale; SVG, PDF and PNG."""
+"""Charts as pictures: the paper's panel left, ours right; SVG, PDF and PNG."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from textwrap import fill
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from harness.report import palette
+from harness.report import notation, palette
 from harness.report.drawn import Plot
 from harness.report.figure import drawing, finish, head
+from harness.reproduction.criterion import ORDER
 from harness.reproduction.outcome import BarPanel, Chart, LinePanel
 
 _HEIGHT_IN = 3.3
 _WIDTH_IN = 9.0
 _BAR_SHARE = 0.8
+_LABEL_WIDTH = 9
+_HATCHES = {"mixed": "...."}  # its colour is as dark as that of uint8
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
@@ -41,23 +46,24 @@ def draw(chart: Chart) -> Drawing:
         colours = _colours(kinds)
         shares = [_width(panel) for panel in chart.panels]
         grid = figure.add_gridspec(1, len(chart.panels), width_ratios=shares, left=0.075, right=0.99, top=0.86)
-        grid.update(bottom=0.27, wspace=0.12)
+        grid.update(bottom=0.27, wspace=0.12 if chart.shared else 0.24)
         first: Axes | None = None
         panels: tuple[BarPanel | LinePanel, ...] = chart.panels
         for column, panel in enumerate(panels):
-            shared = first if isinstance(panel, BarPanel) else None
-            axes = figure.add_subplot(grid[0, column], sharey=shared)
+            axes = figure.add_subplot(grid[0, column], sharey=first if chart.shared else None)
             first = first or axes
             if isinstance(panel, BarPanel):
                 _bars(axes, panel, kinds, colours)
-                axes.tick_params(labelleft=axes is first)
+                axes.set_ylabel(chart.unit)
             else:
                 _lines(axes, panel, kinds, colours)
-            head(axes, panel.title)
-        if isinstance(chart.panels[0], BarPanel) and first is not None:
-            first.set_ylabel(chart.unit)
+            if chart.shared and axes is not first:
+                axes.tick_params(labelleft=False)
+                axes.set_ylabel("")
             if chart.logarithmic:
-                first.set_yscale("log")
+                axes.set_yscale("log")
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: notation.tick(value)))
+            head(axes, panel.title)
         _legend(figure, chart, kinds, colours)
         vector = io.BytesIO()
         plot = finish(figure, chart.name, chart.title, chart.caption, wide=True)
@@ -73,7 +79,8 @@ def _kinds(chart: Chart) -> list[str]:
             found += [kind for group in panel.bars.values() for kind in group]
         else:
             found += [line.kind for line in panel.lines]
-    return list(dict.fromkeys(found))
+    ordered = [dtype for dtype in ORDER if dtype in found]
+    return list(dict.fromkeys([*ordered, *found]))
 
 
 def _colours(kinds: Sequence[str]) -> dict[str, str]:
@@ -86,11 +93,11 @@ def _colours(kinds: Sequence[str]) -> dict[str, str]:
 
 
 def _width(panel: BarPanel | LinePanel) -> float:
-    return max(len(panel.bars), 2) if isinstance(panel, BarPanel) else 1
+    return max(len(panel.bars), 2) if isinstance(panel, BarPanel) else 2 if panel.lines else 1
 
 
 def _wrapped(label: str) -> str:
-    return label.replace(" ", "\n").replace("_", "_\n").replace("-", "-\n", 1)
+    return fill(label.replace("_", "_ ").replace("-", "- ", 1), _LABEL_WIDTH).replace("_ ", "_").replace("- ", "-")
 
 
 def _bars(axes: Axes, panel: BarPanel, kinds: Sequence[str], colours: dict[str, str]) -> None:
@@ -99,7 +106,8 @@ def _bars(axes: Axes, panel: BarPanel, kinds: Sequence[str], colours: dict[str, 
         present = [kind for kind in kinds if kind in group]
         for number, kind in enumerate(present):
             bar, x = group[kind], at + (number - (len(present) - 1) / 2) * width
-            axes.bar(x, bar.height, width * 0.94, color=colours[kind], edgecolor=palette.SURFACE, linewidth=0.4)
+            look: dict[str, Any] = {"color": colours[kind], "edgecolor": palette.SURFACE, "hatch": _HATCHES.get(kind)}
+            axes.bar(x, bar.height, width * 0.94, linewidth=0.4, **look)
             if bar.upper:
                 axes.bar(
                     x,
@@ -139,10 +147,15 @@ def _lines(axes: Axes, panel: LinePanel, kinds: Sequence[str], colours: dict[str
         )
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
+    points = sorted({x for line in panel.lines for x in line.x})
     if panel.log_x:
         axes.set_xscale("log")
+        axes.set_xticks(points, [f"{x:,g}" for x in points])
+        axes.minorticks_off()
+    elif points and all(float(x).is_integer() for x in points):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not panel.lines:
-        _say_nothing(axes, "published as a curve,\nwhose numbers are not at hand")
+        _say_nothing(axes, "the published numbers\nare not at hand")
 
 
 def _say_nothing(axes: Axes, text: str) -> None:
@@ -157,7 +170,10 @@ def _legend(figure: Figure, chart: Chart, kinds: Iterable[str], colours: dict[st
     ordered = list(kinds)
     handles: list[Patch | Line2D]
     if isinstance(chart.panels[0], BarPanel):
-        handles = [Patch(facecolor=colours[kind], label=kind) for kind in ordered]
+        handles = [
+            Patch(facecolor=colours[kind], edgecolor=palette.SURFACE, hatch=_HATCHES.get(kind), linewidth=0, label=kind)
+            for kind in ordered
+        ]
         if chart.upper:
             hatched = Patch(facecolor=palette.MUTED, edgecolor=palette.SURFACE, hatch="////", label=chart.upper)
             handles += [hatched, Patch(facecolor=palette.MUTED, label=chart.lower)]
@@ -174,4 +190,4 @@ def _legend(figure: Figure, chart: Chart, kinds: Iterable[str], colours: dict[st
             )
             for at, kind in enumerate(ordered)
         ]
-    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.065, 0.0), ncols=6, borderaxespad=0.2)
+    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.065, 0.0), ncols=8, borderaxespad=0.2)

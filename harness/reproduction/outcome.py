@@ -72,7 +72,8 @@ class Trend:
     @property
     def tally(self) -> str:
         """Return in how many cases the criterion holds: `2 of 3 cases`."""
-        return f"{sum(bool(case.ours_holds) for case in self.tested)} of {len(self.tested)} cases"
+        cases = len(self.tested)
+        return f"{sum(bool(case.ours_holds) for case in self.tested)} of {cases} case{'' if cases == 1 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,10 @@ class LinePanel:
 
 @dataclass(frozen=True)
 class Chart:
-    """Panels beside each other, the paper's first; `upper` names the second part of the bars."""
+    """Panels beside each other, the paper's first; `upper` names the second part of the bars, `lower` the first.
+
+    Panels with `shared` have one vertical scale.
+    """
 
     name: str
     title: str
@@ -125,6 +129,7 @@ class Chart:
     upper: str = ""
     lower: str = ""
     logarithmic: bool = False
+    shared: bool = True
 
 
 @dataclass(frozen=True)
