@@ -102,6 +102,7 @@ static void fill_four_planes(int16_t *plane, uint32_t plane_pitch, const uint8_t
 #endif
     for (; count > 0; count--, pixel += pixel_pitch, plane++) {
         int16_t *to = plane;
+#pragma GCC unroll 4
         for (uint32_t c = 0; c < PLANES_AT_ONCE; c++, to += plane_pitch) {
             *to = (int16_t)(pixel[c] - zero);
         }

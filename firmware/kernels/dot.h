@@ -271,41 +271,42 @@ static inline __attribute__((always_inline)) void add_dot_lanes(struct row_sums 
     sums->column0[row + 1] = s1;
 }
 
-/* `count` is even and not 0. */
-static inline void add_dot_planes(sums_2x2 sums, const int16_t *row0, const int16_t *row1, const int16_t *column0,
-                                  const int16_t *column1, uint32_t count)
+#define BYTES_OF_A_PRODUCT 16
+#define PRODUCTS_AT_ONCE 8
+
+/* Written out, so that the compiler knows how long they are. */
+#define DOT_PRODUCT                               \
+    "ldrsh %[value], [%[column0], %[offset]]\n\t" \
+    "ldrsh %[product], [%[row0], %[offset]]\n\t"  \
+    "muls %[product], %[value], %[product]\n\t"   \
+    "add %[s0], %[product]\n\t"                   \
+    "ldrsh %[product], [%[row1], %[offset]]\n\t"  \
+    "muls %[value], %[product], %[value]\n\t"     \
+    "add %[s1], %[value]\n\t"                     \
+    "adds %[offset], #2\n\t"
+#define DOT_TWO_PRODUCTS DOT_PRODUCT DOT_PRODUCT
+#define DOT_EIGHT_PRODUCTS DOT_TWO_PRODUCTS DOT_TWO_PRODUCTS DOT_TWO_PRODUCTS DOT_TWO_PRODUCTS
+
+/* Offsets run up to zero, which ends the loop without a comparison. A jump skips those of the first eight products
+ * that `count`, which is not 0, has too few for. */
+static inline __attribute__((always_inline)) void add_dot_planes(sums_2x2 sums, const int16_t *row0,
+                                                                 const int16_t *row1, const int16_t *column0,
+                                                                 const int16_t *column1, uint32_t count)
 {
+    const uint32_t skipped_bytes = -count % PRODUCTS_AT_ONCE * BYTES_OF_A_PRODUCT;
     uint32_t s0 = sums[0][0];
     uint32_t s1 = sums[1][0];
-    (void)column1;
-    if (count % 4 != 0) {
-        s0 += (uint32_t)(row0[0] * column0[0]) + (uint32_t)(row0[1] * column0[1]);
-        s1 += (uint32_t)(row1[0] * column0[0]) + (uint32_t)(row1[1] * column0[1]);
-    }
-    /* Offsets run up to zero, which ends the loop without a comparison. */
-    row0 += count;
-    row1 += count;
-    column0 += count;
-    int32_t offset = -(int32_t)(count / 4 * 4 * sizeof *row0);
+    int32_t offset = -(int32_t)(count * sizeof *row0);
     uint32_t value, product;
-    if (offset < 0) {
-        __asm__(".syntax unified\n"
-                "1:\n\t"
-                ".rept 4\n\t"
-                "ldrsh %[value], [%[column0], %[offset]]\n\t"
-                "ldrsh %[product], [%[row0], %[offset]]\n\t"
-                "muls %[product], %[value], %[product]\n\t"
-                "add %[s0], %[product]\n\t"
-                "ldrsh %[product], [%[row1], %[offset]]\n\t"
-                "muls %[value], %[product], %[value]\n\t"
-                "add %[s1], %[value]\n\t"
-                "adds %[offset], #2\n\t"
-                ".endr\n\t"
-                "bmi 1b\n\t"
-                : [s0] "+h"(s0), [s1] "+h"(s1), [offset] "+l"(offset), [value] "=&l"(value), [product] "=&l"(product)
-                : [row0] "l"(row0), [row1] "l"(row1), [column0] "l"(column0)
-                : "cc", "memory");
-    }
+    (void)column1;
+    __asm__(".syntax unified\n\t"
+            "add pc, %[skipped_bytes]\n\t"
+            "nop\n"
+            "1:\n\t" DOT_EIGHT_PRODUCTS "bmi 1b"
+            : [s0] "+h"(s0), [s1] "+h"(s1), [offset] "+l"(offset), [value] "=&l"(value), [product] "=&l"(product)
+            : [row0] "l"(row0 + count), [row1] "l"(row1 + count), [column0] "l"(column0 + count),
+              [skipped_bytes] "r"(skipped_bytes)
+            : "cc", "memory");
     sums[0][0] = s0;
     sums[1][0] = s1;
 }

@@ -123,8 +123,8 @@ static inline int32_t high_half(uint32_t halves)
     return (int32_t)halves >> 16;
 }
 
-/* Load or store a whole word and the next one, and return what lies behind. In C, the compiler would take them one by
- * one. */
+/* Load or store a whole word and the next one, and return what lies behind. In C, the compiler would take them one
+ * by one. */
 static inline const void *load_two_words(uint32_t *word0, uint32_t *word1, const void *from)
 {
     const void *behind = from;

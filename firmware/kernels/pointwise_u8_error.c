@@ -16,6 +16,9 @@ static bool is_pointwise(const struct conv2d_shape *shape)
 
 #define CHANNELS_AT_ONCE 4
 
+/* A requantizer takes so many together. */
+#define OUTPUTS_AT_ONCE 8
+
 /* The lanes of so many pairs of filters fit the registers beside what else is needed. */
 #define MOST_PAIRS_IN_REGISTERS 4
 
@@ -85,17 +88,116 @@ static void fill_lanes(struct pixel *pixel, const struct conv2d *conv, uint32_t 
 {
     const struct structures *structures = conv->structures;
     const int32_t zero = structures->output_error.quant->zero_point;
-    const uint32_t count = structures->selection->count;
     const uint8_t *error = (const uint8_t *)structures->output_error.data + position * structures->count;
+    const uint16_t *selected = structures->selected;
+    uint32_t *lanes = pixel->lanes;
     int32_t sum = 0;
-    for (uint32_t i = 0; i < count; i += 2) {
-        const int32_t error0 = error[structures->selected[i]] - zero;
-        const int32_t error1 = i + 1 < count ? error[structures->selected[i + 1]] - zero : 0;
+    for (const uint16_t *end = selected + structures->selection->count / 2 * 2; selected < end; selected += 2) {
+        const int32_t error0 = error[selected[0]] - zero;
+        const int32_t error1 = error[selected[1]] - zero;
         sum += error0 + error1;
-        pixel->lanes[i / 2] = pack_low((uint32_t)error0, (uint32_t)error1);
+        *lanes++ = pack_low((uint32_t)error0, (uint32_t)error1);
+    }
+    if (structures->selection->count % 2 != 0) {
+        const int32_t error0 = error[*selected] - zero;
+        sum += error0;
+        *lanes = (uint16_t)error0;
     }
     pixel->minus_correction = (uint32_t)(-sum * conv->weights.quant->zero_point);
 }
+
+#define LOADED_BEFORE 3
+
+/* Sums of four channels. */
+struct four_sums {
+    uint32_t of[CHANNELS_AT_ONCE];
+};
+
+#ifdef HARNESS_DUAL_ISSUE
+
+/* Four products, a load beside each: of the fourth word, and of the first three of the next pair. */
+#define PRODUCTS_BESIDE_LOADS(from0, from1, from2, from3) \
+    "smlad %[s0], %[word0], %[lanes], %[" from0 "]\n\t"   \
+    "ldr %[word0], [%[words]], #4\n\t"                    \
+    "smlad %[s1], %[word1], %[lanes], %[" from1 "]\n\t"   \
+    "ldr %[word1], [%[words]], #4\n\t"                    \
+    "smlad %[s2], %[word2], %[lanes], %[" from2 "]\n\t"   \
+    "ldr %[word2], [%[words]], #4\n\t"                    \
+    "smlad %[s3], %[word0], %[lanes], %[" from3 "]\n\t"   \
+    "ldr %[word0], [%[words]], #4"
+
+/* Add the products of the first, of a further or of the last pair; `loaded` are its first three words, then those of
+ * the next one. Returns what lies behind the words. */
+static inline const uint32_t *add_pair(struct four_sums *sums, const uint32_t *words, uint32_t loaded[LOADED_BEFORE],
+                                       uint32_t lanes, bool first, bool last)
+{
+    uint32_t word0 = loaded[0], word1 = loaded[1], word2 = loaded[2];
+    uint32_t s0 = sums->of[0], s1 = sums->of[1], s2 = sums->of[2], s3 = sums->of[3];
+    if (last) {
+        const uint32_t word3 = *words++;
+        s0 = add_pair_products(s0, word0, lanes);
+        s1 = add_pair_products(s1, word1, lanes);
+        s2 = add_pair_products(s2, word2, lanes);
+        s3 = add_pair_products(s3, word3, lanes);
+    } else if (first) {
+        const uint32_t all = s0;
+        __asm__(PRODUCTS_BESIDE_LOADS("all", "all", "all", "all")
+                : [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2), [s3] "=&r"(s3), [word0] "+r"(word0),
+                  [word1] "+r"(word1), [word2] "+r"(word2), [words] "+r"(words)
+                : [lanes] "r"(lanes), [all] "r"(all)
+                : "memory");
+    } else {
+        __asm__(PRODUCTS_BESIDE_LOADS("s0", "s1", "s2", "s3")
+                : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [word0] "+r"(word0), [word1] "+r"(word1),
+                  [word2] "+r"(word2), [words] "+r"(words)
+                : [lanes] "r"(lanes)
+                : "memory");
+    }
+    loaded[0] = word1;
+    loaded[1] = word2;
+    loaded[2] = word0;
+    *sums = (struct four_sums){{s0, s1, s2, s3}};
+    return words;
+}
+
+static inline const uint32_t *load_before(uint32_t loaded[LOADED_BEFORE], const uint32_t *words)
+{
+    loaded[0] = words[0];
+    loaded[1] = words[1];
+    loaded[2] = words[2];
+    return words + LOADED_BEFORE;
+}
+
+#define LOAD_FOUR_WORDS "ldrd r2, r3, [%[words]], #8\n\tldrd r4, r5, [%[words]], #8\n\t"
+
+#else
+
+static inline const uint32_t *load_before(const uint32_t loaded[LOADED_BEFORE], const uint32_t *words)
+{
+    (void)loaded;
+    return words;
+}
+
+/* A load of four words takes them in the order of the registers. */
+#define LOAD_FOUR_WORDS "ldmia %[words]!, {r2, r3, r4, r5}\n\t"
+
+static inline const uint32_t *add_pair(struct four_sums *sums, const uint32_t *words, const uint32_t *loaded,
+                                       uint32_t lanes, bool first, bool last)
+{
+    register uint32_t word0 __asm__("r2");
+    register uint32_t word1 __asm__("r3");
+    register uint32_t word2 __asm__("r4");
+    register uint32_t word3 __asm__("r5");
+    (void)loaded, (void)first, (void)last;
+    __asm__(LOAD_FOUR_WORDS : "=&r"(word0), "=&r"(word1), "=&r"(word2), "=&r"(word3), [words] "+r"(words) : : "memory");
+    sums->of[0] = add_pair_products(sums->of[0], word0, lanes);
+    sums->of[1] = add_pair_products(sums->of[1], word1, lanes);
+    sums->of[2] = add_pair_products(sums->of[2], word2, lanes);
+    sums->of[3] = add_pair_products(sums->of[3], word3, lanes);
+    return words;
+}
+
+#endif
 
 /* Sums of the products of `channels` channels, whose weights `words` begin, with the lanes of a pixel. `pairs` is a
  * constant where this is called, so that all lanes lie in registers. */
@@ -109,19 +211,15 @@ static inline __attribute__((always_inline)) void sum_pairs(uint32_t *sums, cons
         lanes[pair] = pixel->lanes[pair];
     }
     for (const uint32_t *end = sums + channels; sums < end;) {
-        uint32_t s0 = minus_correction, s1 = s0, s2 = s0, s3 = s0;
+        struct four_sums four = {{minus_correction, minus_correction, minus_correction, minus_correction}};
+        uint32_t loaded[LOADED_BEFORE] = {0};
+        words = load_before(loaded, words);
 #pragma GCC unroll 4
         for (uint32_t pair = 0; pair < pairs; pair++) {
-            uint32_t word0, word1;
-            words = load_two_words(&word0, &word1, words);
-            s0 = add_pair_products(s0, word0, lanes[pair]);
-            s1 = add_pair_products(s1, word1, lanes[pair]);
-            words = load_two_words(&word0, &word1, words);
-            s2 = add_pair_products(s2, word0, lanes[pair]);
-            s3 = add_pair_products(s3, word1, lanes[pair]);
+            words = add_pair(&four, words, loaded, lanes[pair], pair == 0, pair + 1 == pairs);
         }
-        sums = store_two_words(sums, s0, s1);
-        sums = store_two_words(sums, s2, s3);
+        sums = store_two_words(sums, four.of[0], four.of[1]);
+        sums = store_two_words(sums, four.of[2], four.of[3]);
     }
 }
 
@@ -147,14 +245,11 @@ static void sum_4_pairs(uint32_t *sums, const uint32_t *words, uint32_t channels
     sum_pairs(sums, words, channels, pixel, 4);
 }
 
-#define PAIR_PRODUCTS                             \
-    "ldr %[errors], [%[lanes]], #4\n\t"           \
-    "ldrd %[word0], %[word1], [%[words]], #8\n\t" \
-    "smlad %[s0], %[word0], %[errors], %[s0]\n\t" \
-    "smlad %[s1], %[word1], %[errors], %[s1]\n\t" \
-    "ldrd %[word0], %[word1], [%[words]], #8\n\t" \
-    "smlad %[s2], %[word0], %[errors], %[s2]\n\t" \
-    "smlad %[s3], %[word1], %[errors], %[s3]\n\t"
+#define PAIR_PRODUCTS                                                                           \
+    "ldr %[errors], [%[lanes]], #4\n\t" LOAD_FOUR_WORDS "smlad %[s0], r2, %[errors], %[s0]\n\t" \
+    "smlad %[s1], r3, %[errors], %[s1]\n\t"                                                     \
+    "smlad %[s2], r4, %[errors], %[s2]\n\t"                                                     \
+    "smlad %[s3], r5, %[errors], %[s3]\n\t"
 
 /* The same of more than one pair, with lanes from memory, the last two pairs together. In C, the compiler would spill
  * half of the operands. */
@@ -164,15 +259,15 @@ static void sum_more_pairs(uint32_t *sums, const uint32_t *words, uint32_t chann
         const uint32_t *lanes = pixel->lanes;
         uint32_t s0 = pixel->minus_correction, s1 = s0, s2 = s0, s3 = s0;
         uint32_t pairs = pixel->pairs;
-        uint32_t errors, word0, word1;
+        uint32_t errors;
         __asm__("lsrs %[pairs], #1\n\t"
                 "bcc 1f\n\t" PAIR_PRODUCTS "\n"
                 "1:\n\t" PAIR_PRODUCTS PAIR_PRODUCTS "subs %[pairs], #1\n\t"
                 "bne 1b"
                 : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [lanes] "+r"(lanes), [words] "+r"(words),
-                  [pairs] "+r"(pairs), [errors] "=&r"(errors), [word0] "=&r"(word0), [word1] "=&r"(word1)
+                  [pairs] "+r"(pairs), [errors] "=&r"(errors)
                 :
-                : "cc", "memory");
+                : "cc", "memory", "r2", "r3", "r4", "r5");
         sums = store_two_words(sums, s0, s1);
         sums = store_two_words(sums, s2, s3);
     }
@@ -190,7 +285,8 @@ void pointwise_u8_error(const struct conv2d *conv, struct requantizer *requantiz
     const uint32_t channels = conv->shape.input_channels;
     const uint32_t pairs = pairs_of(conv);
     const uint32_t fit = conv->error_scratch.bytes / bytes_of_channel(conv);
-    const uint32_t most_channels = fit / CHANNELS_AT_ONCE * CHANNELS_AT_ONCE;
+    const uint32_t at_once = fit < OUTPUTS_AT_ONCE ? CHANNELS_AT_ONCE : OUTPUTS_AT_ONCE;
+    const uint32_t most_channels = fit / at_once * at_once;
     sum_channels *const sum = sum_channels_of(pairs);
     uint32_t *sums = conv->error_scratch.data;
     struct pair_rows rows = {.words = sums + most_channels};

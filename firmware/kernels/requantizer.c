@@ -58,6 +58,30 @@ uint8_t requantizer_take(struct requantizer *requantizer, int32_t sum)
     return clamped(rescale_shortly(sum, requantizer->short_factor), requantizer->bounds);
 }
 
+static void take_each_row(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
+{
+    const struct short_factor factor = requantizer->short_factor;
+    const struct bounds bounds = requantizer->bounds;
+    struct outputs_inside inside = requantizer->inside;
+    for (uint32_t row = 0; row < rows; row++) {
+        outputs[row] = clamped(requantizer_take_shortly(requantizer, factor, &inside, (int32_t)sums[row]), bounds);
+    }
+}
+
+static void take_each_passing(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows,
+                              const uint8_t *values, const struct mask *mask, uint8_t *errors)
+{
+    const struct short_factor factor = requantizer->short_factor;
+    const struct open_interval passing = mask->passing;
+    const uint8_t zero = mask->zero;
+    struct outputs_inside inside = requantizer->inside;
+    for (uint32_t row = 0; row < rows; row++) {
+        const bool passes = passes_u8(values[row], passing);
+        errors[row] =
+            passes ? (uint8_t)requantizer_take_shortly(requantizer, factor, &inside, (int32_t)sums[row]) : zero;
+    }
+}
+
 #ifdef __ARM_FEATURE_DSP
 #define OUTPUTS_AT_ONCE 8
 
@@ -87,19 +111,52 @@ static inline bool lie_inside(struct words_inside inside, uint32_t word0, uint32
     return __builtin_expect((beyond0 | beyond1) == 0, 1);
 }
 
-static inline uint32_t output_of(uint32_t sum, struct short_factor factor)
-{
-    return __usat(rescale_shortly((int32_t)sum, factor), 8);
-}
+/* Two words of outputs, of eight sums, for a core that issues two instructions at a time: multiplications and shifts
+ * beside saturations. Between them there is room to mask the words. In C, the compiler would spill half of the
+ * operands. */
+#define OUTPUT_WORDS(load_values0, above0, below0, select0, load_values1, above1, below1, select1)                 \
+    "ldrd %[b], %[c], [%[sums], #8]\n\t"                                                                           \
+    "ldrd %[word0], %[a], [%[sums]], #32\n\t"                                                                      \
+    "smmla %[b], %[b], %[mantissa], %[half]\n\t"                                                                   \
+    "smmla %[c], %[c], %[mantissa], %[half]\n\t"                                                                   \
+    "smmla %[word0], %[word0], %[mantissa], %[half]\n\t"                                                           \
+    "asr %[b], %[b], %[shift]\n\t"                                                                                 \
+    "smmla %[a], %[a], %[mantissa], %[half]\n\t"                                                                   \
+    "asr %[c], %[c], %[shift]\n\t"                                                                                 \
+    "ldrd %[word1], %[d], [%[sums], #-8]\n\t"                                                                      \
+    "usat %[b], #8, %[b]\n\t"                                                                                      \
+    "asr %[word0], %[word0], %[shift]\n\t"                                                                         \
+    "usat %[c], #8, %[c]\n\t"                                                                                      \
+    "asr %[a], %[a], %[shift]\n\t"                                                                                 \
+    "usat %[word0], #8, %[word0]\n\t"                                                                              \
+    "smmla %[word1], %[word1], %[mantissa], %[half]\n\t"                                                           \
+    "usat %[a], #8, %[a]\n\t"                                                                                      \
+    "smmla %[d], %[d], %[mantissa], %[half]\n\t"                                                                   \
+    "pkhbt %[word0], %[word0], %[b], lsl #16\n\t"                                                                  \
+    "asr %[word1], %[word1], %[shift]\n\t"                                                                         \
+    "pkhbt %[a], %[a], %[c], lsl #16\n\t"                                                                          \
+    "asr %[d], %[d], %[shift]\n\t"                                                                                 \
+    "ldrd %[b], %[c], [%[sums], #-16]\n\t"                                                                         \
+    "orr %[word0], %[word0], %[a], lsl #8\n\t" load_values0 "usat %[word1], #8, %[word1]\n\t"                      \
+    "smmla %[b], %[b], %[mantissa], %[half]\n\t"                                                                   \
+    "usat %[d], #8, %[d]\n\t"                                                                                      \
+    "smmla %[c], %[c], %[mantissa], %[half]\n\t" above0 "asr %[b], %[b], %[shift]\n\t" below0                      \
+    "asr %[c], %[c], %[shift]\n\t" select0 "usat %[b], #8, %[b]\n\t" load_values1 "usat %[c], #8, %[c]\n\t" above1 \
+    "pkhbt %[word1], %[b], %[word1], lsl #16\n\t"                                                                  \
+    "pkhbt %[d], %[c], %[d], lsl #16\n\t" below1 "orr %[word1], %[word1], %[d], lsl #8\n\t" select1
 
-/* The outputs of the next four sums; returns what lies behind them. */
-static inline const uint32_t *next_output_word(uint32_t *word, const uint32_t *sums, struct short_factor factor)
+#define OUTPUT_FACTOR [mantissa] "r"(factor.mantissa), [half] "r"(factor.half), [shift] "r"(factor.shift)
+
+/* The outputs of the next eight sums; returns what lies behind them. */
+static inline const uint32_t *next_output_words(uint32_t *word0, uint32_t *word1, const uint32_t *sums,
+                                                struct short_factor factor)
 {
-    uint32_t sum0, sum1, sum2, sum3;
-    sums = load_two_words(&sum0, &sum1, sums);
-    sums = load_two_words(&sum2, &sum3, sums);
-    *word = pack_low(output_of(sum0, factor), output_of(sum2, factor)) |
-            pack_low(output_of(sum1, factor), output_of(sum3, factor)) << 8;
+    uint32_t a, b, c, d;
+    __asm__(OUTPUT_WORDS("", "", "", "", "", "", "", "")
+            : [sums] "+r"(sums), [word0] "=&r"(*word0), [word1] "=&r"(*word1), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c),
+              [d] "=&r"(d)
+            : OUTPUT_FACTOR
+            : "memory");
     return sums;
 }
 
@@ -118,27 +175,37 @@ __attribute__((noinline)) static struct words_inside see(struct requantizer *req
     return words_inside_of(requantizer->inside);
 }
 
-/* How many outputs are taken several at once: none as long as nothing lies inside. */
-static uint32_t taken_at_once(const struct requantizer *requantizer, uint32_t rows)
+static bool any_lie_inside(struct outputs_inside inside)
 {
-    const struct outputs_inside inside = requantizer->inside;
-    const bool any = inside.count > 0 && inside.first + (int32_t)inside.count > first_byte_inside(inside);
-    return any ? rows / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE : 0;
+    return inside.count > 0 && inside.first + (int32_t)inside.count > first_byte_inside(inside);
 }
 
-/* Return how many were taken. */
+static uint32_t next_outputs(uint32_t left)
+{
+    return left < OUTPUTS_AT_ONCE ? left : OUTPUTS_AT_ONCE;
+}
+
+/* Outputs are taken one by one as long as nothing lies inside. Returns how many were taken, one by one or as words. */
 static uint32_t take_words(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
 {
     const struct short_factor factor = requantizer->short_factor;
     const uint32_t low = four_times(requantizer->bounds.low);
     const uint32_t high = four_times(requantizer->bounds.high);
     const bool activated = requantizer->activated;
-    const uint32_t taken = taken_at_once(requantizer, rows);
+    uint32_t first = 0;
+    while (first < rows && !any_lie_inside(requantizer->inside)) {
+        const uint32_t taken = next_outputs(rows - first);
+        take_each_row(requantizer, sums + first, taken, outputs + first);
+        first += taken;
+    }
+    const uint32_t behind = rows - (rows - first) % OUTPUTS_AT_ONCE;
     struct words_inside inside = words_inside_of(requantizer->inside);
-    for (const uint32_t *end = sums + taken; sums < end; outputs += OUTPUTS_AT_ONCE) {
+    const uint32_t *const end = sums + behind;
+    sums += first;
+    outputs += first;
+    for (; sums < end; outputs += OUTPUTS_AT_ONCE) {
         uint32_t word0, word1;
-        sums = next_output_word(&word0, sums, factor);
-        sums = next_output_word(&word1, sums, factor);
+        sums = next_output_words(&word0, &word1, sums, factor);
         if (!lie_inside(inside, word0, word1)) {
             inside = see(requantizer, sums - OUTPUTS_AT_ONCE, NULL, NULL);
         }
@@ -151,7 +218,52 @@ static uint32_t take_words(struct requantizer *requantizer, const uint32_t *sums
         store_word(outputs, word0);
         store_word(outputs + 4, word1);
     }
-    return taken;
+    return behind;
+}
+
+/* Where a loop over sums of errors stands. */
+struct passing_loop {
+    const uint32_t *sums;
+    const uint32_t *end;
+    const uint8_t *values;
+    uint8_t *errors;
+    struct words_inside inside;
+};
+
+/* Take eight errors after the other, up to those that do not all lie inside: these are returned and not stored. */
+static inline bool take_inside(struct passing_loop *loop, uint32_t *word0, uint32_t *word1, struct short_factor factor,
+                               struct word_mask mask)
+{
+    const uint32_t *sums = loop->sums;
+    const uint8_t *values = loop->values;
+    uint32_t beyond, b, c, d;
+    __asm__("1:\n\t" OUTPUT_WORDS("ldr %[a], [%[values]], #8\n\t", "usub8 %[a], %[a], %[first]\n\t",
+                                  "usub8 %[a], %[a], %[count]\n\t", "sel %[word0], %[zeros], %[word0]\n\t",
+                                  "ldr %[a], [%[values], #-4]\n\t", "usub8 %[a], %[a], %[first]\n\t",
+                                  "usub8 %[a], %[a], %[count]\n\t",
+                                  "sel %[word1], %[zeros], %[word1]\n\t") "ldrd %[b], %[c], %[inside]\n\t"
+                                                                          "usub8 %[a], %[word0], %[b]\n\t"
+                                                                          "usub8 %[d], %[word1], %[b]\n\t"
+                                                                          "ldr %[b], %[errors]\n\t"
+                                                                          "uqsub8 %[a], %[a], %[c]\n\t"
+                                                                          "uqsub8 %[d], %[d], %[c]\n\t"
+                                                                          "ldr %[c], %[end]\n\t"
+                                                                          "orrs %[a], %[a], %[d]\n\t"
+                                                                          "bne 2f\n\t"
+                                                                          "str %[word1], [%[b], #4]\n\t"
+                                                                          "str %[word0], [%[b]], #8\n\t"
+                                                                          "cmp %[sums], %[c]\n\t"
+                                                                          "str %[b], %[errors]\n\t"
+                                                                          "bcc 1b\n"
+                                                                          "2:"
+            : [sums] "+r"(sums), [values] "+r"(values), [errors] "+m"(loop->errors), [word0] "=&r"(*word0),
+              [word1] "=&r"(*word1), [a] "=&r"(beyond), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
+            : OUTPUT_FACTOR, [first] "r"(mask.passing.first), [count] "r"(mask.passing.count), [zeros] "r"(mask.zeros),
+              [end] "m"(loop->end), [inside] "m"(loop->inside)
+            : "cc", "memory");
+    loop->sums = sums;
+    loop->values = values;
+    return beyond == 0;
 }
 
 static uint32_t take_passing_words(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows,
@@ -159,21 +271,31 @@ static uint32_t take_passing_words(struct requantizer *requantizer, const uint32
 {
     const struct short_factor factor = requantizer->short_factor;
     const struct word_mask word_mask = word_mask_of(mask);
-    const uint32_t taken = taken_at_once(requantizer, rows);
-    struct words_inside inside = words_inside_of(requantizer->inside);
-    for (const uint32_t *end = sums + taken; sums < end; values += OUTPUTS_AT_ONCE, errors += OUTPUTS_AT_ONCE) {
-        uint32_t word0, word1;
-        sums = next_output_word(&word0, sums, factor);
-        sums = next_output_word(&word1, sums, factor);
-        word0 = passing_word(word0, load_word(values), word_mask);
-        word1 = passing_word(word1, load_word(values + 4), word_mask);
-        if (!lie_inside(inside, word0, word1)) {
-            inside = see(requantizer, sums - OUTPUTS_AT_ONCE, values, mask);
-        }
-        store_word(errors, word0);
-        store_word(errors + 4, word1);
+    uint32_t first = 0;
+    while (first < rows && !any_lie_inside(requantizer->inside)) {
+        const uint32_t taken = next_outputs(rows - first);
+        take_each_passing(requantizer, sums + first, taken, values + first, mask, errors + first);
+        first += taken;
     }
-    return taken;
+    const uint32_t behind = rows - (rows - first) % OUTPUTS_AT_ONCE;
+    struct passing_loop loop = {
+        .sums = sums + first,
+        .end = sums + behind,
+        .values = values + first,
+        .errors = errors + first,
+        .inside = words_inside_of(requantizer->inside),
+    };
+    while (loop.sums < loop.end) {
+        uint32_t word0, word1;
+        if (take_inside(&loop, &word0, &word1, factor, word_mask)) {
+            break;
+        }
+        loop.inside = see(requantizer, loop.sums - OUTPUTS_AT_ONCE, loop.values - OUTPUTS_AT_ONCE, mask);
+        store_word(loop.errors, word0);
+        store_word(loop.errors + 4, word1);
+        loop.errors += OUTPUTS_AT_ONCE;
+    }
+    return behind;
 }
 #else
 static uint32_t take_words(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
@@ -192,27 +314,18 @@ static uint32_t take_passing_words(struct requantizer *requantizer, const uint32
 
 void requantizer_take_rows(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
 {
-    const struct short_factor factor = requantizer->short_factor;
-    const struct bounds bounds = requantizer->bounds;
-    uint32_t row = take_words(requantizer, sums, rows, outputs);
-    struct outputs_inside inside = requantizer->inside;
-    for (; row < rows; row++) {
-        outputs[row] = clamped(requantizer_take_shortly(requantizer, factor, &inside, (int32_t)sums[row]), bounds);
+    const uint32_t taken = take_words(requantizer, sums, rows, outputs);
+    if (taken < rows) {
+        take_each_row(requantizer, sums + taken, rows - taken, outputs + taken);
     }
 }
 
 void requantizer_take_passing(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows,
                               const uint8_t *values, const struct mask *mask, uint8_t *errors)
 {
-    const struct short_factor factor = requantizer->short_factor;
-    const struct open_interval passing = mask->passing;
-    const uint8_t zero = mask->zero;
-    uint32_t row = take_passing_words(requantizer, sums, rows, values, mask, errors);
-    struct outputs_inside inside = requantizer->inside;
-    for (; row < rows; row++) {
-        const bool passes = passes_u8(values[row], passing);
-        errors[row] =
-            passes ? (uint8_t)requantizer_take_shortly(requantizer, factor, &inside, (int32_t)sums[row]) : zero;
+    const uint32_t taken = take_passing_words(requantizer, sums, rows, values, mask, errors);
+    if (taken < rows) {
+        take_each_passing(requantizer, sums + taken, rows - taken, values + taken, mask, errors + taken);
     }
 }
 
