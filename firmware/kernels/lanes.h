@@ -107,6 +107,12 @@ static inline uint32_t pack_high(uint32_t low, uint32_t high)
     return halves;
 }
 
+/* a.low * b.low + a.high * b.high */
+static inline uint32_t pair_products(uint32_t a, uint32_t b)
+{
+    return (uint32_t)__smuad((int16x2_t)a, (int16x2_t)b);
+}
+
 /* sum + a.low * b.low + a.high * b.high */
 static inline uint32_t add_pair_products(uint32_t sum, uint32_t a, uint32_t b)
 {

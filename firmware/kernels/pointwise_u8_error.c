@@ -22,8 +22,8 @@ static bool is_pointwise(const struct conv2d_shape *shape)
 /* The lanes of so many pairs of filters fit the registers beside what else is needed. */
 #define MOST_PAIRS_IN_REGISTERS 4
 
-/* The weights of two filters in the halves of a word: [channels / 4][pairs][4]. A filter that has no other stands
- * twice; the other has no error. */
+/* The weights of two filters less their zero point in the halves of a word: [channels / 4][pairs][4]. A filter that has
+ * no other stands twice; the other has no error. */
 struct pair_rows {
     uint32_t *words;
     uint32_t first_channel;
@@ -33,7 +33,6 @@ struct pair_rows {
 struct pixel {
     uint32_t lanes[MOST_PAIRS]; /* errors of the filters less the zero point, likewise in pairs */
     uint32_t pairs;
-    uint32_t minus_correction;
 };
 
 static uint32_t pairs_of(const struct conv2d *conv)
@@ -67,19 +66,23 @@ static void pair_weights(const struct pair_rows *rows, const struct conv2d *conv
 {
     const uint32_t pairs = pairs_of(conv);
     const uint32_t pitch = pairs * CHANNELS_AT_ONCE;
+    const uint32_t minus_zero = (uint32_t)-conv->weights.quant->zero_point;
+    const uint32_t minus_zeros = pack_low(minus_zero, minus_zero);
     for (uint32_t pair = 0; pair < pairs; pair++) {
         const uint8_t *filter0 = filter_of_pair(conv, pair, 0) + rows->first_channel;
         const uint8_t *filter1 = filter_of_pair(conv, pair, 1) + rows->first_channel;
         uint32_t *to = rows->words + pair * CHANNELS_AT_ONCE;
-        for (uint32_t c = 0; c < rows->channels; c += CHANNELS_AT_ONCE, to += pitch) {
-            const uint32_t word0 = load_word(filter0 + c);
-            const uint32_t word1 = load_word(filter1 + c);
+        for (const uint8_t *end = filter0 + rows->channels; filter0 < end; to += pitch) {
+            const uint32_t word0 = load_word(filter0);
+            const uint32_t word1 = load_word(filter1);
+            filter0 += CHANNELS_AT_ONCE;
+            filter1 += CHANNELS_AT_ONCE;
             const uint32_t low = pack_low(word0, word1);
             const uint32_t high = pack_high(word0, word1);
-            to[0] = even_bytes(low);
-            to[1] = odd_bytes(low);
-            to[2] = even_bytes(high);
-            to[3] = odd_bytes(high);
+            to[0] = add_even_bytes(minus_zeros, low);
+            to[1] = add_odd_bytes(minus_zeros, low);
+            to[2] = add_even_bytes(minus_zeros, high);
+            to[3] = add_odd_bytes(minus_zeros, high);
         }
     }
 }
@@ -91,19 +94,14 @@ static void fill_lanes(struct pixel *pixel, const struct conv2d *conv, uint32_t 
     const uint8_t *error = (const uint8_t *)structures->output_error.data + position * structures->count;
     const uint16_t *selected = structures->selected;
     uint32_t *lanes = pixel->lanes;
-    int32_t sum = 0;
     for (const uint16_t *end = selected + structures->selection->count / 2 * 2; selected < end; selected += 2) {
         const int32_t error0 = error[selected[0]] - zero;
         const int32_t error1 = error[selected[1]] - zero;
-        sum += error0 + error1;
         *lanes++ = pack_low((uint32_t)error0, (uint32_t)error1);
     }
     if (structures->selection->count % 2 != 0) {
-        const int32_t error0 = error[*selected] - zero;
-        sum += error0;
-        *lanes = (uint16_t)error0;
+        *lanes = (uint16_t)(error[*selected] - zero);
     }
-    pixel->minus_correction = (uint32_t)(-sum * conv->weights.quant->zero_point);
 }
 
 #define LOADED_BEFORE 3
@@ -116,18 +114,15 @@ struct four_sums {
 #ifdef HARNESS_DUAL_ISSUE
 
 /* Four products, a load beside each: of the fourth word, and of the first three of the next pair. */
-#define PRODUCTS_BESIDE_LOADS(from0, from1, from2, from3) \
-    "smlad %[s0], %[word0], %[lanes], %[" from0 "]\n\t"   \
-    "ldr %[word0], [%[words]], #4\n\t"                    \
-    "smlad %[s1], %[word1], %[lanes], %[" from1 "]\n\t"   \
-    "ldr %[word1], [%[words]], #4\n\t"                    \
-    "smlad %[s2], %[word2], %[lanes], %[" from2 "]\n\t"   \
-    "ldr %[word2], [%[words]], #4\n\t"                    \
-    "smlad %[s3], %[word0], %[lanes], %[" from3 "]\n\t"   \
-    "ldr %[word0], [%[words]], #4"
+#define PRODUCTS_BESIDE_LOADS(multiply, from0, from1, from2, from3)                                \
+    multiply " %[s0], %[word0], %[lanes]" from0 "\n\t"                                             \
+             "ldr %[word0], [%[words]], #4\n\t" multiply " %[s1], %[word1], %[lanes]" from1 "\n\t" \
+             "ldr %[word1], [%[words]], #4\n\t" multiply " %[s2], %[word2], %[lanes]" from2 "\n\t" \
+             "ldr %[word2], [%[words]], #4\n\t" multiply " %[s3], %[word0], %[lanes]" from3 "\n\t" \
+             "ldr %[word0], [%[words]], #4"
 
-/* Add the products of the first, of a further or of the last pair; `loaded` are its first three words, then those of
- * the next one. Returns what lies behind the words. */
+/* The products of the first pair, or those of a further one added; `loaded` are its first three words, then those of
+ * the next one, unless it is the last. Returns what lies behind the words. */
 static inline const uint32_t *add_pair(struct four_sums *sums, const uint32_t *words, uint32_t loaded[LOADED_BEFORE],
                                        uint32_t lanes, bool first, bool last)
 {
@@ -140,14 +135,13 @@ static inline const uint32_t *add_pair(struct four_sums *sums, const uint32_t *w
         s2 = add_pair_products(s2, word2, lanes);
         s3 = add_pair_products(s3, word3, lanes);
     } else if (first) {
-        const uint32_t all = s0;
-        __asm__(PRODUCTS_BESIDE_LOADS("all", "all", "all", "all")
+        __asm__(PRODUCTS_BESIDE_LOADS("smuad", "", "", "", "")
                 : [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2), [s3] "=&r"(s3), [word0] "+r"(word0),
                   [word1] "+r"(word1), [word2] "+r"(word2), [words] "+r"(words)
-                : [lanes] "r"(lanes), [all] "r"(all)
+                : [lanes] "r"(lanes)
                 : "memory");
     } else {
-        __asm__(PRODUCTS_BESIDE_LOADS("s0", "s1", "s2", "s3")
+        __asm__(PRODUCTS_BESIDE_LOADS("smlad", ", %[s0]", ", %[s1]", ", %[s2]", ", %[s3]")
                 : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [word0] "+r"(word0), [word1] "+r"(word1),
                   [word2] "+r"(word2), [words] "+r"(words)
                 : [lanes] "r"(lanes)
@@ -162,10 +156,13 @@ static inline const uint32_t *add_pair(struct four_sums *sums, const uint32_t *w
 
 static inline const uint32_t *load_before(uint32_t loaded[LOADED_BEFORE], const uint32_t *words)
 {
-    loaded[0] = words[0];
-    loaded[1] = words[1];
-    loaded[2] = words[2];
-    return words + LOADED_BEFORE;
+    __asm__("ldr %0, [%[words]], #4\n\t"
+            "ldr %1, [%[words]], #4\n\t"
+            "ldr %2, [%[words]], #4"
+            : "=&r"(loaded[0]), "=&r"(loaded[1]), "=&r"(loaded[2]), [words] "+r"(words)
+            :
+            : "memory");
+    return words;
 }
 
 #define LOAD_FOUR_WORDS "ldrd r2, r3, [%[words]], #8\n\tldrd r4, r5, [%[words]], #8\n\t"
@@ -188,38 +185,56 @@ static inline const uint32_t *add_pair(struct four_sums *sums, const uint32_t *w
     register uint32_t word1 __asm__("r3");
     register uint32_t word2 __asm__("r4");
     register uint32_t word3 __asm__("r5");
-    (void)loaded, (void)first, (void)last;
+    (void)loaded, (void)last;
     __asm__(LOAD_FOUR_WORDS : "=&r"(word0), "=&r"(word1), "=&r"(word2), "=&r"(word3), [words] "+r"(words) : : "memory");
-    sums->of[0] = add_pair_products(sums->of[0], word0, lanes);
-    sums->of[1] = add_pair_products(sums->of[1], word1, lanes);
-    sums->of[2] = add_pair_products(sums->of[2], word2, lanes);
-    sums->of[3] = add_pair_products(sums->of[3], word3, lanes);
+    if (first) {
+        *sums = (struct four_sums){{pair_products(word0, lanes), pair_products(word1, lanes),
+                                    pair_products(word2, lanes), pair_products(word3, lanes)}};
+    } else {
+        sums->of[0] = add_pair_products(sums->of[0], word0, lanes);
+        sums->of[1] = add_pair_products(sums->of[1], word1, lanes);
+        sums->of[2] = add_pair_products(sums->of[2], word2, lanes);
+        sums->of[3] = add_pair_products(sums->of[3], word3, lanes);
+    }
     return words;
 }
 
 #endif
+
+/* Store the sums at once and return what lies behind. A store of four words takes them in the order of the registers.
+ */
+static inline uint32_t *store_sums(uint32_t *to, const struct four_sums *sums)
+{
+    register uint32_t sum0 __asm__("r2") = sums->of[0];
+    register uint32_t sum1 __asm__("r3") = sums->of[1];
+    register uint32_t sum2 __asm__("r4") = sums->of[2];
+    register uint32_t sum3 __asm__("r5") = sums->of[3];
+    __asm__ volatile("stmia %[to]!, {%1, %2, %3, %4}"
+                     : [to] "+r"(to)
+                     : "r"(sum0), "r"(sum1), "r"(sum2), "r"(sum3)
+                     : "memory");
+    return to;
+}
 
 /* Sums of the products of `channels` channels, whose weights `words` begin, with the lanes of a pixel. `pairs` is a
  * constant where this is called, so that all lanes lie in registers. */
 static inline __attribute__((always_inline)) void sum_pairs(uint32_t *sums, const uint32_t *words, uint32_t channels,
                                                             const struct pixel *pixel, uint32_t pairs)
 {
-    const uint32_t minus_correction = pixel->minus_correction;
     uint32_t lanes[MOST_PAIRS_IN_REGISTERS];
 #pragma GCC unroll 4
     for (uint32_t pair = 0; pair < pairs; pair++) {
         lanes[pair] = pixel->lanes[pair];
     }
     for (const uint32_t *end = sums + channels; sums < end;) {
-        struct four_sums four = {{minus_correction, minus_correction, minus_correction, minus_correction}};
+        struct four_sums four = {{0, 0, 0, 0}};
         uint32_t loaded[LOADED_BEFORE] = {0};
         words = load_before(loaded, words);
 #pragma GCC unroll 4
         for (uint32_t pair = 0; pair < pairs; pair++) {
             words = add_pair(&four, words, loaded, lanes[pair], pair == 0, pair + 1 == pairs);
         }
-        sums = store_two_words(sums, four.of[0], four.of[1]);
-        sums = store_two_words(sums, four.of[2], four.of[3]);
+        sums = store_sums(sums, &four);
     }
 }
 
@@ -257,7 +272,7 @@ static void sum_more_pairs(uint32_t *sums, const uint32_t *words, uint32_t chann
 {
     for (const uint32_t *end = sums + channels; sums < end;) {
         const uint32_t *lanes = pixel->lanes;
-        uint32_t s0 = pixel->minus_correction, s1 = s0, s2 = s0, s3 = s0;
+        uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
         uint32_t pairs = pixel->pairs;
         uint32_t errors;
         __asm__("lsrs %[pairs], #1\n\t"
