@@ -10,9 +10,8 @@ from harness.report import notation
 from harness.reproduction.outcome import Outcome, Row, Spread, Trend
 
 HEADINGS = ("quantity", "paper's case", "our case", "kind", "paper", "ours", "runs")
-NOTE = (
-    "`*` derived from the heights of bars or by arithmetic; ± sample deviation over seeds; ≈ estimated by a cost model."
-)
+NOTE = "An asterisk: derived from the heights of bars or by arithmetic; ± sample deviation over seeds; ≈ estimated by a "
+    "cost model."
 _LATEX = str.maketrans(
     {
         "&": r"\&",
@@ -35,7 +34,9 @@ def number(value: float, unit: str) -> str:
 
 def paper_text(row: Row) -> str:
     """Return the paper's number, `*` behind one that was derived, `-` for none."""
-    return "-" if row.paper is None else f"{row.paper:g}{'*' if row.derived else ''}"
+    if row.paper is None:
+        return "-"
+    return (f"{row.paper:.1f}" if row.unit == "%" else f"{row.paper:g}") + ("*" if row.derived else "")
 
 
 def our_text(row: Row) -> str:

@@ -79,7 +79,7 @@ def order_and_loss(table: Table, pairs: Sequence[tuple[StandIn, Mapping[str, Spr
                 Case(
                     one.paper,
                     f"{-paper_gap:+.1f}",
-                    "" if gap is None else f"{-gap:+.1f}",
+                    "" if gap is None else f"{0 - gap:+.1f}",
                     True,
                     None if gap is None else gap > GAP,
                 )
