@@ -10,8 +10,7 @@ from harness.report import notation
 from harness.reproduction.outcome import Outcome, Row, Spread, Trend
 
 HEADINGS = ("quantity", "paper's case", "our case", "kind", "paper", "ours", "runs")
-NOTE = "An asterisk: derived from the heights of bars or by arithmetic; ± sample deviation over seeds; ≈ estimated by a "
-    "cost model."
+NOTE = "An asterisk: derived from bar heights or arithmetic; ± sample deviation over seeds; ≈ estimated by a cost model"
 _LATEX = str.maketrans(
     {
         "&": r"\&",
