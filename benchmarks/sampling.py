@@ -2,12 +2,12 @@
 
     python benchmarks/sampling.py [scenario.yaml ...]
 
-Each run of a scenario is emulated whole, with every minibatch priced by itself; then samples are drawn with many seeds
-as `engine.sampling` says, for one and two samples a stratum. Speeds are those of the same training in one process after
-the other, the best of some repeats, without evaluations: seconds of the twin with the start of its process, and of
-Unicorn with set-up and self-checks.
+Every block of a sampled run is emulated by itself; then samples are drawn with many seeds as `engine.sampling` says,
+one and two in each stratum, and their means of instructions per step held against the true one. Speeds are of
+processor time, so that other work on the machine matters little: the best of some repeats, without evaluations.
 """
 
+import resource
 import sys
 import time
 from dataclasses import replace
@@ -17,7 +17,6 @@ import numpy as np
 
 from harness.build import Image
 from harness.cache import user_cache
-from harness.cost import BoardMemory, price
 from harness.cost.sampling import Stratum, mean_per_step
 from harness.engine import Job, UnicornEngine
 from harness.engine.twin import run_twin
@@ -29,7 +28,7 @@ from harness.pipeline.sampling import blocks_of, draw
 from harness.scenario import read_scenarios
 from harness.trace import STEP_PHASES, Trace
 
-SEEDS, REPEATS = 1000, 3
+SEEDS, REPEATS, EMULATED_STEPS = 1000, 3, 64
 
 
 def _emulated(prepared: PreparedRun, steps: RunSteps, first_step: int, count: int, state: bytes) -> Trace:
@@ -41,39 +40,52 @@ def _emulated(prepared: PreparedRun, steps: RunSteps, first_step: int, count: in
 
 
 def _speeds(prepared: PreparedRun, steps: RunSteps, count: int) -> tuple[float, float]:
-    """Return training steps a second of twin and emulation."""
-    many = replace(emulated_request(prepared), steps=prepared.steps_total, record_steps=0, evaluate_at_end=0)
-    store = steps.data.store().first_steps(many.steps, 0).pack()
+    """Return training steps a second of twin and emulation, beyond what a run of no steps takes."""
     twin_s, emulated_s = [], []
     for _ in range(REPEATS):
-        began = time.perf_counter()
-        run_twin(steps.twin.executable, many, store, 600)
-        twin_s.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        _emulated(prepared, steps, 0, count, b"")
-        emulated_s.append(time.perf_counter() - began)
-    return many.steps / min(twin_s), count / min(emulated_s)
+        twin_s.append(_twin_s(prepared, steps, prepared.steps_total) - _twin_s(prepared, steps, 0))
+        emulated_s.append(_emulated_s(prepared, steps, count) - _emulated_s(prepared, steps, 0))
+    return prepared.steps_total / min(twin_s), count / min(emulated_s)
+
+
+def _twin_s(prepared: PreparedRun, steps: RunSteps, count: int) -> float:
+    request = replace(emulated_request(prepared), steps=count, record_steps=0, evaluate_at_end=0)
+    store = steps.data.store().first_steps(count, 0).pack()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run_twin(steps.twin.executable, request, store, 600)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _emulated_s(prepared: PreparedRun, steps: RunSteps, count: int) -> float:
+    began = time.process_time()
+    _emulated(prepared, steps, 0, count, b"")
+    return time.process_time() - began
 
 
 def _measure(prepared: PreparedRun) -> None:
     scenario = prepared.scenario
     steps = RunSteps(prepared, user_cache())
-    twin, emulated = _speeds(prepared, steps, min(128, prepared.steps_total))
+    twin, emulated = _speeds(prepared, steps, min(EMULATED_STEPS, prepared.steps_total))
     print(f"{scenario.label}: twin {twin:.0f} steps/s, emulation {emulated:.1f} steps/s, ratio {twin / emulated:.0f}")
-    if scenario.engine.steps != "sampled":
-        return
+    if scenario.engine.steps == "sampled":
+        _cover(prepared, steps)
+
+
+def _cover(prepared: PreparedRun, steps: RunSteps) -> None:
+    scenario = prepared.scenario
     blocks = blocks_of(scenario)
     bounds = sorted({first for first, _ in blocks} - {0})
     request = replace(emulated_request(prepared), steps=prepared.steps_total, record_steps=0, evaluate_at_end=0)
     store = steps.data.store().first_steps(request.steps, 0).pack()
     saved = run_twin(steps.twin.executable, request, store, 600, saved_steps=bounds).saved
-    image, costs = Image(steps.target.executable), {}
+    costs = {}
     for first, count in blocks:
         trace = _emulated(prepared, steps, first, count, saved.get(first, b""))
-        phases = price(trace, image, prepared.platform, BoardMemory()).by_phase_cycles
-        costs[first] = sum(phases.get(phase, 0.0) for phase in STEP_PHASES)
+        phases = trace.instructions_by_phase()
+        costs[first] = float(sum(phases.get(phase, 0) for phase in STEP_PHASES))
     true = sum(costs.values()) / prepared.steps_total
-    print(f"  {len(blocks)} blocks, true mean {true:.1f} cycles/step, {SEEDS} draws")
+    print(f"  {len(blocks)} blocks, true mean {true:.1f} instructions/step, {SEEDS} draws")
     for samples in (1, 2):
         held, widths, errors = 0, [], []
         for seed in range(SEEDS):

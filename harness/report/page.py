@@ -166,6 +166,8 @@ def _verdict(suite: Suite) -> Context:
             if agreed
             else f"Twin and target differ in {len(differing)} of them."
         )
+        if any(one.sampling for one in suite.ok):
+            rest.append("Costs of sampled runs are means over their whole trainings, estimated from those steps.")
         over = [
             one
             for one in suite.ok
