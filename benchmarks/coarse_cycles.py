@@ -22,8 +22,8 @@ from harness.trace import STEP_PHASES, Trace
 
 NAMES = (*CLASSES, OTHER)
 WIDER = 1.2
-LEAST_ERROR = 0.06
-"""Runs of five other networks on nrf52840 were off by up to 5 % (2026-11-24, scenarios/accuracy)."""
+LEAST_ERROR = 0.08
+"""Runs of five other networks on nrf52840 were off by up to 7 % (2026-11-24, scenarios/accuracy)."""
 
 
 class Spent:

@@ -84,7 +84,10 @@ def _jobs(folder: Path) -> dict[str, Job]:
     """Return the jobs that the pipeline makes of the scenario, by board."""
     import yaml
 
-    from harness.pipeline import emulation, prepare, run_suite
+    from harness.assets import cache_dir
+    from harness.cache import Cache
+    from harness.pipeline import emulation, prepare
+    from harness.pipeline.run import Runner
     from harness.scenario import read_scenarios
 
     jobs = {}
@@ -97,7 +100,9 @@ def _jobs(folder: Path) -> dict[str, Job]:
     file = folder / "recorded.yaml"
     file.write_text(yaml.safe_dump(SCENARIO | {"matrix": {"platform": list(BOARDS)}}))
     emulation.run_isolated = capture
-    run_suite(prepare(read_scenarios(file)), _Silent(), 1, folder, fresh=True)
+    runner = Runner(_Silent(), folder, Cache(cache_dir(), fresh=True))
+    for prepared in prepare(read_scenarios(file)):
+        runner.run(prepared)
     return jobs
 
 
