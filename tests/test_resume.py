@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
+import shutil
+import tempfile
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +34,6 @@ class Whole:
 
     task: Task
     plan: Plan
-    deployment: Deployment
     twin: Path
     request: RunRequest
     records: tuple
@@ -51,21 +54,40 @@ class Whole:
         assert len([record for record in records if record["r"] == "step"]) == STEPS - first_step
 
 
-def train(folder: Path, dtype: str, name: str = "conv-pool", **changes) -> Whole:
+@cache
+def made(dtype: str, name: str, velocities: bool) -> tuple[Task, Plan, Deployment, Path]:
+    """Return a task with its plan and twin, linked once for all settings."""
     net = WIDE if name == "wide" else NETWORKS[name]
     task = make_task(net, seed=4, steps=STEPS, test=TESTS)
     schedule = np.array([0.02, 0.005, 0.001], dtype=np.float32)
     task = replace(task, store=replace(task.store, schedule=schedule))
+    plan = make_plan(net, dtype, velocities=velocities)  # type: ignore[arg-type]
+    deployment = deploy(plan, task.weights, Affine.of_range(*task.input_range), task.ranges)
+    return task, plan, deployment, twin(plan, deployment, folder())
+
+
+@cache
+def linked(platform: str, dtype: str, name: str) -> Path:
+    """Return the firmware of such a task for a board."""
+    _, plan, deployment, _ = made(dtype, name, velocities=False)
+    return target(platform, plan, deployment, folder())
+
+
+def folder() -> Path:
+    place = Path(tempfile.mkdtemp(prefix="resume-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place
+
+
+def train(dtype: str, name: str = "conv-pool", **changes) -> Whole:
     settings = {
         "steps": STEPS, "batch_size": 4, "policy": "dynamic", "min_ratio": 0.3, "max_ratio": 1.0, "momentum": 0.9,
         "range_smoothing": 0.1, "epoch_steps": 11, "record_steps": STEPS, "evaluate_at_end": TESTS, "seed": 77,
     }  # fmt: skip
     request = RunRequest(**{**settings, **changes})
-    plan = make_plan(net, dtype, velocities=request.optimizer != "standardized")  # type: ignore[arg-type]
-    deployment = deploy(plan, task.weights, Affine.of_range(*task.input_range), task.ranges)
-    executable = twin(plan, deployment, folder)
+    task, plan, _, executable = made(dtype, name, velocities=request.optimizer != "standardized")
     run = run_twin(executable, request, task.store.pack(), timeout_s=60, saved_steps=PLACES)
-    return Whole(task, plan, deployment, executable, request, run.records, run.state, run.saved)
+    return Whole(task, plan, executable, request, run.records, run.state, run.saved)
 
 
 VARIANTS = [
@@ -79,8 +101,8 @@ VARIANTS = [
 
 @pytest.mark.parametrize("dtype", ["uint8", "mixed", "float32"])
 @pytest.mark.parametrize("changes", VARIANTS, ids=lambda changes: " ".join(map(str, changes.values())))
-def test_the_twin_goes_on_from_any_step_as_if_it_had_never_stopped(dtype, changes, tmp_path):
-    whole = train(tmp_path, dtype, **changes)
+def test_the_twin_goes_on_from_any_step_as_if_it_had_never_stopped(dtype, changes):
+    whole = train(dtype, **changes)
     for place in PLACES:
         request, store = whole.rest(place)
         run = run_twin(whole.twin, request, store.pack(), timeout_s=60)
@@ -94,27 +116,25 @@ def test_the_twin_goes_on_from_any_step_as_if_it_had_never_stopped(dtype, change
         *((board, dtype, "dynamic") for board, dtype in itertools.product(("rp2040", "imxrt1062"), ("uint8", "mixed"))),
     ],
 )
-def test_a_target_goes_on_from_a_state_of_the_twin_bit_by_bit(platform, dtype, policy, tmp_path):
-    whole = train(tmp_path, dtype, policy=policy, rounding="stochastic")
-    (tmp_path / "target").mkdir()
-    elf = target(platform, whole.plan, whole.deployment, tmp_path / "target")
+def test_a_target_goes_on_from_a_state_of_the_twin_bit_by_bit(platform, dtype, policy):
+    whole = train(dtype, policy=policy, rounding="stochastic")
+    elf = linked(platform, dtype, "conv-pool")
     for place in PLACES:
         whole.check(place, *run_target(platform, elf, whole.plan, *whole.rest(place)))
 
 
-def test_gradients_that_wait_to_be_added_are_part_of_a_state(tmp_path):
-    whole = train(tmp_path, "uint8", "wide", policy="full", batch_size=11)
+def test_gradients_that_wait_to_be_added_are_part_of_a_state():
+    whole = train("uint8", "wide", policy="full", batch_size=11)
     held = next(tensor for tensor in whole.plan.tensors if tensor.name.startswith("burst_held"))
     at = whole.plan.offsets[held]
     assert whole.saved[3][at] == 3
-    (tmp_path / "target").mkdir()
-    elf = target("nrf52840", whole.plan, whole.deployment, tmp_path / "target")
+    elf = linked("nrf52840", "uint8", "wide")
     for place in PLACES:
         whole.check(place, *run_target("nrf52840", elf, whole.plan, *whole.rest(place)))
 
 
-def test_a_state_that_differs_in_one_bit_does_not_go_on_the_same(tmp_path):
-    whole = train(tmp_path, "uint8", policy="random")
+def test_a_state_that_differs_in_one_bit_does_not_go_on_the_same():
+    whole = train("uint8", policy="random")
     request, store = whole.rest(3)
     for tensor in (whole.plan.shared, whole.plan.trained[0].selection, whole.plan.trained[0].gradient):
         state = bytearray(store.state)
@@ -123,8 +143,8 @@ def test_a_state_that_differs_in_one_bit_does_not_go_on_the_same(tmp_path):
         assert run.state != whole.state
 
 
-def test_a_run_that_shall_go_on_without_a_state_of_its_plan_is_refused(tmp_path):
-    whole = train(tmp_path, "float32")
+def test_a_run_that_shall_go_on_without_a_state_of_its_plan_is_refused():
+    whole = train("float32")
     request, store = whole.rest(3)
     for state in (b"", store.state[:-4]):
         with pytest.raises(EngineError, match="no state of this plan to go on from"):
