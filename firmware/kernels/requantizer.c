@@ -185,25 +185,16 @@ static uint32_t next_outputs(uint32_t left)
     return left < OUTPUTS_AT_ONCE ? left : OUTPUTS_AT_ONCE;
 }
 
-/* Outputs are taken one by one as long as nothing lies inside. Returns how many were taken, one by one or as words. */
+/* Return how many were taken: none as long as nothing lies inside. */
 static uint32_t take_words(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows, uint8_t *outputs)
 {
     const struct short_factor factor = requantizer->short_factor;
     const uint32_t low = four_times(requantizer->bounds.low);
     const uint32_t high = four_times(requantizer->bounds.high);
     const bool activated = requantizer->activated;
-    uint32_t first = 0;
-    while (first < rows && !any_lie_inside(requantizer->inside)) {
-        const uint32_t taken = next_outputs(rows - first);
-        take_each_row(requantizer, sums + first, taken, outputs + first);
-        first += taken;
-    }
-    const uint32_t behind = rows - (rows - first) % OUTPUTS_AT_ONCE;
+    const uint32_t taken = any_lie_inside(requantizer->inside) ? rows / OUTPUTS_AT_ONCE * OUTPUTS_AT_ONCE : 0;
     struct words_inside inside = words_inside_of(requantizer->inside);
-    const uint32_t *const end = sums + behind;
-    sums += first;
-    outputs += first;
-    for (; sums < end; outputs += OUTPUTS_AT_ONCE) {
+    for (const uint32_t *end = sums + taken; sums < end; outputs += OUTPUTS_AT_ONCE) {
         uint32_t word0, word1;
         sums = next_output_words(&word0, &word1, sums, factor);
         if (!lie_inside(inside, word0, word1)) {
@@ -218,7 +209,7 @@ static uint32_t take_words(struct requantizer *requantizer, const uint32_t *sums
         store_word(outputs, word0);
         store_word(outputs + 4, word1);
     }
-    return behind;
+    return taken;
 }
 
 /* Where a loop over sums of errors stands. */
@@ -266,6 +257,7 @@ static inline bool take_inside(struct passing_loop *loop, uint32_t *word0, uint3
     return beyond == 0;
 }
 
+/* Return how many were taken, the first ones one by one as long as nothing lies inside. */
 static uint32_t take_passing_words(struct requantizer *requantizer, const uint32_t *sums, uint32_t rows,
                                    const uint8_t *values, const struct mask *mask, uint8_t *errors)
 {
