@@ -113,7 +113,8 @@ struct four_sums {
 
 #ifdef HARNESS_DUAL_ISSUE
 
-/* Four products, a load beside each: of the fourth word, and of the first three of the next pair. */
+/* Four products, a load beside each: of the fourth word, and of the first three of the next pair. Those behind the last
+ * words of all are loaded as well: they lie in the sums. */
 #define PRODUCTS_BESIDE_LOADS(multiply, from0, from1, from2, from3)                                \
     multiply " %[s0], %[word0], %[lanes]" from0 "\n\t"                                             \
              "ldr %[word0], [%[words]], #4\n\t" multiply " %[s1], %[word1], %[lanes]" from1 "\n\t" \
@@ -122,19 +123,13 @@ struct four_sums {
              "ldr %[word0], [%[words]], #4"
 
 /* The products of the first pair, or those of a further one added; `loaded` are its first three words, then those of
- * the next one, unless it is the last. Returns what lies behind the words. */
+ * the next one. Returns what lies behind these. */
 static inline const uint32_t *add_pair(struct four_sums *sums, const uint32_t *words, uint32_t loaded[LOADED_BEFORE],
-                                       uint32_t lanes, bool first, bool last)
+                                       uint32_t lanes, bool first)
 {
     uint32_t word0 = loaded[0], word1 = loaded[1], word2 = loaded[2];
     uint32_t s0 = sums->of[0], s1 = sums->of[1], s2 = sums->of[2], s3 = sums->of[3];
-    if (last) {
-        const uint32_t word3 = *words++;
-        s0 = add_pair_products(s0, word0, lanes);
-        s1 = add_pair_products(s1, word1, lanes);
-        s2 = add_pair_products(s2, word2, lanes);
-        s3 = add_pair_products(s3, word3, lanes);
-    } else if (first) {
+    if (first) {
         __asm__(PRODUCTS_BESIDE_LOADS("smuad", "", "", "", "")
                 : [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2), [s3] "=&r"(s3), [word0] "+r"(word0),
                   [word1] "+r"(word1), [word2] "+r"(word2), [words] "+r"(words)
@@ -179,13 +174,13 @@ static inline const uint32_t *load_before(const uint32_t loaded[LOADED_BEFORE], 
 #define LOAD_FOUR_WORDS "ldmia %[words]!, {r2, r3, r4, r5}\n\t"
 
 static inline const uint32_t *add_pair(struct four_sums *sums, const uint32_t *words, const uint32_t *loaded,
-                                       uint32_t lanes, bool first, bool last)
+                                       uint32_t lanes, bool first)
 {
     register uint32_t word0 __asm__("r2");
     register uint32_t word1 __asm__("r3");
     register uint32_t word2 __asm__("r4");
     register uint32_t word3 __asm__("r5");
-    (void)loaded, (void)last;
+    (void)loaded;
     __asm__(LOAD_FOUR_WORDS : "=&r"(word0), "=&r"(word1), "=&r"(word2), "=&r"(word3), [words] "+r"(words) : : "memory");
     if (first) {
         *sums = (struct four_sums){{pair_products(word0, lanes), pair_products(word1, lanes),
@@ -226,13 +221,13 @@ static inline __attribute__((always_inline)) void sum_pairs(uint32_t *sums, cons
     for (uint32_t pair = 0; pair < pairs; pair++) {
         lanes[pair] = pixel->lanes[pair];
     }
+    uint32_t loaded[LOADED_BEFORE] = {0};
+    words = load_before(loaded, words);
     for (const uint32_t *end = sums + channels; sums < end;) {
         struct four_sums four = {{0, 0, 0, 0}};
-        uint32_t loaded[LOADED_BEFORE] = {0};
-        words = load_before(loaded, words);
 #pragma GCC unroll 4
         for (uint32_t pair = 0; pair < pairs; pair++) {
-            words = add_pair(&four, words, loaded, lanes[pair], pair == 0, pair + 1 == pairs);
+            words = add_pair(&four, words, loaded, lanes[pair], pair == 0);
         }
         sums = store_sums(sums, &four);
     }
@@ -303,8 +298,8 @@ void pointwise_u8_error(const struct conv2d *conv, struct requantizer *requantiz
     const uint32_t at_once = fit < OUTPUTS_AT_ONCE ? CHANNELS_AT_ONCE : OUTPUTS_AT_ONCE;
     const uint32_t most_channels = fit / at_once * at_once;
     sum_channels *const sum = sum_channels_of(pairs);
-    uint32_t *sums = conv->error_scratch.data;
-    struct pair_rows rows = {.words = sums + most_channels};
+    struct pair_rows rows = {.words = conv->error_scratch.data};
+    uint32_t *sums = rows.words + pairs * most_channels;
 
     for (; rows.first_channel < channels; rows.first_channel += most_channels) {
         const uint32_t left = channels - rows.first_channel;
