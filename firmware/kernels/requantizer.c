@@ -221,6 +221,17 @@ struct passing_loop {
     struct words_inside inside;
 };
 
+#ifdef HARNESS_DUAL_ISSUE
+/* Single loads stand beside arithmetic, as soon as their registers are free. */
+#define LOAD_FIRST_INSIDE "ldr %[b], %[inside]\n\t"
+#define LOAD_LAST_INSIDE "ldr %[c], %[inside_last]\n\t"
+#define LOAD_INSIDE ""
+#else
+#define LOAD_FIRST_INSIDE
+#define LOAD_LAST_INSIDE
+#define LOAD_INSIDE "ldrd %[b], %[c], %[inside]\n\t"
+#endif
+
 /* Take eight errors after the other, up to those that do not all lie inside: these are returned and not stored. */
 static inline bool take_inside(struct passing_loop *loop, uint32_t *word0, uint32_t *word1, struct short_factor factor,
                                struct word_mask mask)
@@ -231,26 +242,25 @@ static inline bool take_inside(struct passing_loop *loop, uint32_t *word0, uint3
     __asm__("1:\n\t" OUTPUT_WORDS("ldr %[a], [%[values]], #8\n\t", "usub8 %[a], %[a], %[first]\n\t",
                                   "usub8 %[a], %[a], %[count]\n\t", "sel %[word0], %[zeros], %[word0]\n\t",
                                   "ldr %[a], [%[values], #-4]\n\t", "usub8 %[a], %[a], %[first]\n\t",
-                                  "usub8 %[a], %[a], %[count]\n\t",
-                                  "sel %[word1], %[zeros], %[word1]\n\t") "ldrd %[b], %[c], %[inside]\n\t"
-                                                                          "usub8 %[a], %[word0], %[b]\n\t"
-                                                                          "usub8 %[d], %[word1], %[b]\n\t"
-                                                                          "ldr %[b], %[errors]\n\t"
-                                                                          "uqsub8 %[a], %[a], %[c]\n\t"
-                                                                          "uqsub8 %[d], %[d], %[c]\n\t"
-                                                                          "ldr %[c], %[end]\n\t"
-                                                                          "orrs %[a], %[a], %[d]\n\t"
-                                                                          "bne 2f\n\t"
-                                                                          "str %[word1], [%[b], #4]\n\t"
-                                                                          "str %[word0], [%[b]], #8\n\t"
-                                                                          "cmp %[sums], %[c]\n\t"
-                                                                          "str %[b], %[errors]\n\t"
-                                                                          "bcc 1b\n"
-                                                                          "2:"
+                                  LOAD_FIRST_INSIDE "usub8 %[a], %[a], %[count]\n\t" LOAD_LAST_INSIDE,
+                                  "sel %[word1], %[zeros], %[word1]\n\t") LOAD_INSIDE "usub8 %[a], %[word0], %[b]\n\t"
+                                                                                      "usub8 %[d], %[word1], %[b]\n\t"
+                                                                                      "ldr %[b], %[errors]\n\t"
+                                                                                      "uqsub8 %[a], %[a], %[c]\n\t"
+                                                                                      "uqsub8 %[d], %[d], %[c]\n\t"
+                                                                                      "ldr %[c], %[end]\n\t"
+                                                                                      "orrs %[a], %[a], %[d]\n\t"
+                                                                                      "bne 2f\n\t"
+                                                                                      "str %[word1], [%[b], #4]\n\t"
+                                                                                      "str %[word0], [%[b]], #8\n\t"
+                                                                                      "cmp %[sums], %[c]\n\t"
+                                                                                      "str %[b], %[errors]\n\t"
+                                                                                      "bcc 1b\n"
+                                                                                      "2:"
             : [sums] "+r"(sums), [values] "+r"(values), [errors] "+m"(loop->errors), [word0] "=&r"(*word0),
               [word1] "=&r"(*word1), [a] "=&r"(beyond), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
             : OUTPUT_FACTOR, [first] "r"(mask.passing.first), [count] "r"(mask.passing.count), [zeros] "r"(mask.zeros),
-              [end] "m"(loop->end), [inside] "m"(loop->inside)
+              [end] "m"(loop->end), [inside] "m"(loop->inside), [inside_last] "m"(loop->inside.last)
             : "cc", "memory");
     loop->sums = sums;
     loop->values = values;

@@ -285,6 +285,15 @@ static inline uint32_t add_halves(uint32_t sums[4], uint32_t even, uint32_t odd)
     return (even & 0xFFFFu) + (odd & 0xFFFFu) + (even >> 16) + (odd >> 16);
 }
 
+#ifdef HARNESS_DUAL_ISSUE
+/* Single loads stand beside arithmetic. */
+#define LOAD_FIRST_WORD "ldr %[word0], [%[error]]\n\t"
+#define LOAD_SECOND_WORD "ldr %[word1], [%[error], #4]\n\t"
+#else
+#define LOAD_FIRST_WORD "ldrd %[word0], %[word1], [%[error]]\n\t"
+#define LOAD_SECOND_WORD
+#endif
+
 /* Add the sums over the positions of |error - zero|; errors begin at whole words. Returns what was added. In this order
  * no instruction waits for another. */
 static inline uint32_t add_magnitudes(uint32_t sums[STRUCTURES_AT_ONCE], const uint8_t *error, uint32_t pitch,
@@ -294,18 +303,17 @@ static inline uint32_t add_magnitudes(uint32_t sums[STRUCTURES_AT_ONCE], const u
     uint32_t even0 = 0, odd0 = 0, even1 = 0, odd1 = 0;
     for (; positions > 0; positions--) {
         uint32_t word0, word1, below;
-        __asm__("ldrd %[word0], %[word1], [%[error]]\n\t"
-                "usub8 %[below], %[zeros], %[word0]\n\t"
-                "add %[error], %[error], %[pitch]\n\t"
-                "usub8 %[word0], %[word0], %[zeros]\n\t"
-                "sel %[word0], %[word0], %[below]\n\t"
-                "usub8 %[below], %[zeros], %[word1]\n\t"
-                "usub8 %[word1], %[word1], %[zeros]\n\t"
-                "sel %[word1], %[word1], %[below]\n\t"
-                "uxtab16 %[even0], %[even0], %[word0]\n\t"
-                "uxtab16 %[odd0], %[odd0], %[word0], ror #8\n\t"
-                "uxtab16 %[even1], %[even1], %[word1]\n\t"
-                "uxtab16 %[odd1], %[odd1], %[word1], ror #8"
+        __asm__(LOAD_FIRST_WORD "usub8 %[below], %[zeros], %[word0]\n\t" LOAD_SECOND_WORD
+                                "usub8 %[word0], %[word0], %[zeros]\n\t"
+                                "add %[error], %[error], %[pitch]\n\t"
+                                "sel %[word0], %[word0], %[below]\n\t"
+                                "usub8 %[below], %[zeros], %[word1]\n\t"
+                                "usub8 %[word1], %[word1], %[zeros]\n\t"
+                                "sel %[word1], %[word1], %[below]\n\t"
+                                "uxtab16 %[even0], %[even0], %[word0]\n\t"
+                                "uxtab16 %[odd0], %[odd0], %[word0], ror #8\n\t"
+                                "uxtab16 %[even1], %[even1], %[word1]\n\t"
+                                "uxtab16 %[odd1], %[odd1], %[word1], ror #8"
                 : [even0] "+r"(even0), [odd0] "+r"(odd0), [even1] "+r"(even1), [odd1] "+r"(odd1), [error] "+r"(error),
                   [word0] "=&r"(word0), [word1] "=&r"(word1), [below] "=&r"(below)
                 : [zeros] "r"(zeros), [pitch] "r"(pitch)
